@@ -1,0 +1,71 @@
+package pool
+
+import "time"
+
+// Counts are totals since the pool was made.
+type Counts struct {
+	Leases          uint64 // requests given to a worker; a retried one counts twice
+	RefusedFull     uint64 // the queue was at its bound
+	RefusedNoWorker uint64 // no worker could be had
+	RefusedStopping uint64 // the pool had been stopped
+	Expired         uint64 // the queue's timeout passed
+	Left            uint64 // the client left the queue
+}
+
+// Snapshot is the pool at one moment.
+type Snapshot struct {
+	QueueLength int
+	QueueSize   int
+	OldestWait  time.Duration // of the request at the queue's head; 0 when it is empty
+	Idle        int           // slots that would take a request at once
+	Counts      Counts
+	Workers     []WorkerInfo // in the order in which they were added
+}
+
+// WorkerInfo is one worker at one moment.
+type WorkerInfo struct {
+	WorkerSpec
+	State      State
+	InFlight   int
+	Handled    int
+	LastServed time.Duration // when its last lease ended (monotonic); 0 before the first
+	Request    string        // of its leases the one that runs longest; "" when idle
+	Running    time.Duration // for how long that one has run
+}
+
+// Snapshot returns the pool at the moment now (monotonic).
+func (p *Pool) Snapshot(now time.Duration) Snapshot {
+	p.mu.Lock()
+	defer p.unlock()
+	s := Snapshot{QueueLength: p.queue.length, QueueSize: p.size, Idle: p.idle.length, Counts: p.counts}
+	if p.queue.head != nil {
+		s.OldestWait = now - p.queue.head.arrived
+	}
+	s.Workers = make([]WorkerInfo, 0, len(p.workers))
+	for _, w := range p.workers {
+		s.Workers = append(s.Workers, w.info(now))
+	}
+	return s
+}
+
+// Info returns one worker at the moment now; also one that is Gone.
+func (p *Pool) Info(w *Worker, now time.Duration) WorkerInfo {
+	p.mu.Lock()
+	defer p.unlock()
+	return w.info(now)
+}
+
+func (w *Worker) info(now time.Duration) WorkerInfo {
+	i := WorkerInfo{WorkerSpec: w.spec, State: w.state, InFlight: w.inFlight, Handled: w.handled, LastServed: w.lastServed}
+	var oldest *Ticket
+	for _, s := range w.slots {
+		if s.ticket != nil && (oldest == nil || s.ticket.arrived < oldest.arrived) {
+			oldest = s.ticket
+		}
+	}
+	if oldest != nil {
+		i.Request = oldest.Request.Describe()
+		i.Running = now - max(oldest.leased, oldest.arrived)
+	}
+	return i
+}
