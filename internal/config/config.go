@@ -1,0 +1,238 @@
+// Package config reads, defaults, checks and explains the settings of one app.
+//
+// One table (settings.go) drives everything: the TOML file, the RIP_*
+// variables, the words and flags of the command line, the bounds, the help text
+// and the reference in docs/configuration.md. The later source wins: built-in
+// default, file, environment, words and flags. The result, a Config, is never
+// changed after Load.
+//
+// The package imports no other internal package. It reads files (the
+// configuration, the environment file, what lies in the app's folder) and
+// changes none.
+package config
+
+import (
+	"log/slog"
+	"net/netip"
+	"time"
+)
+
+// Config is one app's settings, complete and checked. It is immutable: nobody
+// writes to it after Load, nor to the slices and maps in it.
+type Config struct {
+	// Name is the app's name: --instance, else made from the name of the app's
+	// folder or program, "demo" for the demo. It has letters, digits, '-', '_'
+	// and '.' only, and at most MaxNameBytes bytes.
+	Name string
+	// Variant tells several ripd of one app apart. It is part of the sockets'
+	// names; at most MaxVariantBytes bytes. Default "main".
+	Variant string
+	// SocketPrefix is how the names of ripd's own sockets begin. Default
+	// "rip_<variant>_<name>"; at most MaxPrefixBytes bytes.
+	SocketPrefix string
+	// File is the absolute path of the TOML file in force, "" when there is none.
+	File string
+	// Demo is true for `ripd demo`: the workers are ripd's own binary. App and
+	// Command are empty then.
+	Demo bool
+	// Foreground is true without --instance: ripd opens its sockets itself and
+	// writes for people.
+	Foreground bool
+	// App is what is served: the absolute path of a folder or a program.
+	// Symbolic links in it are not resolved, because each roll resolves them anew.
+	App string
+	// Adapter is what was asked for: auto, rack, node, bun, wsgi, asgi or exec.
+	// See AdapterInUse.
+	Adapter string
+	// Command is the program and its arguments, never empty but for the demo.
+	// $NAME in it is not expanded: the worker's environment is known only later.
+	Command []string
+	// Workdir is the absolute path of the folder in which workers start. Default:
+	// the app's folder.
+	Workdir string
+	// User is who runs ripd and the app under systemd. Empty in this version.
+	User string
+	// Env is added to the workers' environment. Nil when nothing is added.
+	Env map[string]string
+	// EnvFile is the absolute path of a file of KEY=value lines, "" for none. It
+	// was readable at Load; each roll reads it anew with ReadEnvFile.
+	EnvFile string
+
+	// Listen says where clients connect.
+	Listen Listen
+	// Workers says how many workers run, how, and for how long.
+	Workers Workers
+	// Queue bounds the requests that wait for a worker.
+	Queue Queue
+	// Timeouts bounds each wait on a worker or a client.
+	Timeouts Timeouts
+	// Limits bounds sizes and numbers, in bytes where not said otherwise.
+	Limits Limits
+	// Proxy says how requests are passed on.
+	Proxy Proxy
+	// TLS is the zero value in this version.
+	TLS TLS
+	// Reload says when changed code is loaded.
+	Reload Reload
+	// Log says what is written, and in which form.
+	Log Log
+
+	settings []Setting
+	notes    []string
+}
+
+// Listen says where clients connect.
+type Listen struct {
+	// HTTP are the plain listeners. It may be empty only with --instance, when
+	// systemd passes the sockets. Default: port 3080 of all interfaces.
+	HTTP []Address
+	// HTTPS and Metrics are empty in this version.
+	HTTPS, Metrics []Address
+	// HTTPAsked and HTTPSAsked tell that somebody chose the address, so that a
+	// busy port is an error. Otherwise the next free port is taken.
+	HTTPAsked, HTTPSAsked bool
+}
+
+// Workers says how many workers run, how, and for how long.
+type Workers struct {
+	// Count is the number of workers, 1 to MaxWorkers.
+	Count int
+	// CountAuto tells that Count was taken from the number of CPUs.
+	CountAuto bool
+	// Concurrency is the number of requests in flight per worker. Default 1.
+	Concurrency int
+	// MaxRequests is the number of requests after which a worker is replaced;
+	// 0 is never. Default 10000.
+	MaxRequests int
+	// MaxAge is the age at which a worker is replaced; 0 (the default) is never.
+	MaxAge time.Duration
+	// MaxMemory is the resident size in bytes above which a worker is replaced;
+	// 0 (the default) is never.
+	MaxMemory int64
+	// Ready says by which sign a new worker is taken as ready.
+	Ready Ready
+	// StartTimeout is how long a worker may take to become ready.
+	StartTimeout time.Duration
+	// StopTimeout is how long a worker may take to end what it does.
+	StopTimeout time.Duration
+	// External allows workers to join that ripd did not start.
+	External bool
+	// Surge is how many workers a roll replaces at once. Default 1.
+	Surge int
+}
+
+// Queue bounds the requests that wait for a worker.
+type Queue struct {
+	// Size is the number of requests that may wait; 0 lets none wait.
+	Size int
+	// Timeout is how long a request may wait.
+	Timeout time.Duration
+}
+
+// Timeouts bounds each wait on a worker or a client. None of them is ever zero.
+type Timeouts struct {
+	// Connect is for connecting to a worker.
+	Connect time.Duration
+	// Read is for a worker's next byte of an answer.
+	Read time.Duration
+	// ClientHeader is for a request's complete head.
+	ClientHeader time.Duration
+	// ClientBody is for a request's complete body.
+	ClientBody time.Duration
+	// ClientIdle is for the next request of a kept-alive connection.
+	ClientIdle time.Duration
+	// ClientWrite is for a client to take the next byte of an answer.
+	ClientWrite time.Duration
+}
+
+// Limits bounds sizes (in bytes) and numbers. None of them is ever zero.
+type Limits struct {
+	// Header is the size of a request's head, and of an answer's.
+	Header int64
+	// Body is the size of a request's body.
+	Body int64
+	// Buffer is the part of a body that is kept in memory; the rest goes to a
+	// temporary file.
+	Buffer int64
+	// ResponseSpool is the size of one answer's temporary file.
+	ResponseSpool int64
+	// Connections is the number of clients' connections.
+	Connections int
+	// Line is the length of a line of a worker's output; a longer one is split.
+	Line int64
+}
+
+// Proxy says how requests are passed on.
+type Proxy struct {
+	// Trusted are the networks whose X-Forwarded-* is believed. Empty in this version.
+	Trusted []netip.Prefix
+	// RequestBuffering makes a request's body complete before a worker gets it.
+	RequestBuffering bool
+	// StatusPath is the path of the public status page, "" when it is turned off.
+	StatusPath string
+}
+
+// TLS is the zero value in this version.
+type TLS struct {
+	Certificate, Key string
+	RedirectHTTP     bool
+	HSTS             string
+}
+
+// Reload says when changed code is loaded.
+type Reload struct{ Mode Mode }
+
+// Log says what is written, and in which form.
+type Log struct {
+	// Access is the form of the access log.
+	Access Access
+	// JSON tells that ripd's own lines are JSON too: log.access is "json", or
+	// --json-logging was given.
+	JSON bool
+	// Level is the least level of ripd's own lines. Default info.
+	Level slog.Level
+}
+
+// Ready says by which sign a new worker is taken as ready.
+type Ready string
+
+// The signs of readiness. ReadyAuto takes the first of registering and notifying.
+const (
+	ReadyAuto     Ready = "auto"
+	ReadyRegister Ready = "register"
+	ReadyNotify   Ready = "notify"
+	ReadyListen   Ready = "listen"
+)
+
+// Mode is how changed code is noticed and loaded.
+type Mode string
+
+// The reload modes. ModeModule needs an adapter that can do it.
+const (
+	ModeNone    Mode = "none"
+	ModeProcess Mode = "process"
+	ModeModule  Mode = "module"
+)
+
+// Access is the form of the access log.
+type Access string
+
+// The forms of the access log.
+const (
+	AccessHuman Access = "human"
+	AccessJSON  Access = "json"
+	AccessOff   Access = "off"
+)
+
+// AdapterInUse is the adapter that runs the app: "demo" for the demo, else
+// "exec", the only one of this version.
+func (c *Config) AdapterInUse() string {
+	if c.Demo {
+		return "demo"
+	}
+	return "exec"
+}
+
+// Notes are the decisions that depended on the machine, one sentence each, for
+// people. Do not change the slice.
+func (c *Config) Notes() []string { return c.notes }
