@@ -25,9 +25,10 @@ type Options struct {
 	// nil. The pool starts it in a goroutine of its own for each slot of a
 	// worker that becomes ready.
 	Serve func(*Slot)
-	// Events is told what the owner of the processes has to know. It is called
-	// without the lock held, from whichever goroutine caused the event, and
-	// must not block. Nil drops them.
+	// Events is told what the owner of the processes has to know, one event at a
+	// time and in the order in which they happened. It is called without the lock
+	// held, by a goroutine that is inside some method of the pool, and must not
+	// block; it may call the pool. Nil drops the events.
 	Events func(Event)
 }
 
@@ -51,6 +52,7 @@ type Pool struct {
 	sequence uint64
 	counts   Counts
 	pending  []Event // what unlock tells Options.Events
+	telling  bool    // a goroutine is in unlock and tells
 }
 
 // New returns a pool without workers.
@@ -88,12 +90,13 @@ func (v Verdict) String() string {
 func (p *Pool) Submit(t *Ticket, now time.Duration) Verdict {
 	p.mu.Lock()
 	defer p.unlock()
-	if p.stopping {
-		p.counts.RefusedStopping++
-		return Stopping
-	}
 	p.sequence++
 	t.enter(p.sequence, now)
+	if p.stopping {
+		p.counts.RefusedStopping++
+		t.state = refused
+		return Stopping
+	}
 	if s := p.pick(); s != nil {
 		p.lease(s, t, now)
 		s.wake <- t // never blocks: the slot was idle and its channel holds one
@@ -192,7 +195,8 @@ func (p *Pool) Next(s *Slot, now time.Duration) *Ticket {
 
 // Turn ends the slot's lease, if it has one, and takes the oldest waiting
 // request. With none it returns nil, and the slot stands idle: its goroutine
-// must call Wait. ended tells that the slot has come to its end instead.
+// must call Wait. ended tells that the slot has come to its end instead. To turn
+// a slot again that stands idle changes nothing.
 //
 // A worker's goroutine calls Turn when the body of an answer is in and writes the
 // next request to its worker before that answer to its client; the worker is
@@ -200,13 +204,18 @@ func (p *Pool) Next(s *Slot, now time.Duration) *Ticket {
 func (p *Pool) Turn(s *Slot, now time.Duration) (t *Ticket, ended bool) {
 	p.mu.Lock()
 	defer p.unlock()
+	if s.parked() {
+		return nil, false
+	}
 	w := s.worker
 	p.endLease(s, now)
 	switch {
 	case w.state == Ready && w.spec.Generation >= p.required && p.queue.head != nil:
 		t = p.queue.head
 		p.queue.remove(t)
-		p.lease(s, t, now)
+		// The caller read its clock before it had the lock, and may have waited
+		// for the lock while the request arrived: no wait is below zero.
+		p.lease(s, t, max(now, t.arrived))
 		return t, false
 	case w.state == Ready || w.state == Drained:
 		p.park(s)
@@ -331,8 +340,8 @@ func (p *Pool) endLease(s *Slot, now time.Duration) {
 	}
 	w := s.worker
 	w.handled++
-	w.lastServed = now
-	if w.spec.MaxRequests > 0 && w.handled == w.spec.MaxRequests {
+	w.lastServed = max(w.lastServed, now)
+	if w.handled == w.spec.MaxRequests && (w.state == Ready || w.state == Drained) {
 		p.tell(Event{Worker: w, Kind: Exhausted})
 	}
 	p.release(s)
@@ -341,12 +350,9 @@ func (p *Pool) endLease(s *Slot, now time.Duration) {
 // release ends the slot's lease, and tells when a worker that takes no more has
 // become idle with it.
 func (p *Pool) release(s *Slot) {
-	w := s.worker
 	s.ticket = nil
-	w.inFlight--
-	if w.inFlight == 0 && (w.state == Retiring || w.state == Failed) {
-		p.tell(Event{Worker: w, Kind: Idle})
-	}
+	s.worker.inFlight--
+	p.tellIdle(s.worker)
 }
 
 // park makes the slot idle; only a ready worker's slots are in the idle list.
@@ -354,17 +360,5 @@ func (p *Pool) park(s *Slot) {
 	s.state = slotIdle
 	if s.worker.state == Ready {
 		p.idle.push(s)
-	}
-}
-
-func (p *Pool) tell(e Event) { p.pending = append(p.pending, e) }
-
-// unlock frees the lock and then tells what happened under it.
-func (p *Pool) unlock() {
-	events := p.pending
-	p.pending = nil
-	p.mu.Unlock()
-	for _, e := range events {
-		p.events(e)
 	}
 }

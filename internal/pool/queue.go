@@ -47,6 +47,9 @@ func (t *Ticket) Arrived() time.Duration { return t.arrived }
 // better than the goroutine that took it.
 func (t *Ticket) Leased() time.Duration { return t.leased }
 
+// began is from when the lease is counted.
+func (t *Ticket) began() time.Duration { return max(t.leased, t.arrived) }
+
 // queue is a list of waiting tickets, oldest first.
 type queue struct {
 	head, tail *Ticket
@@ -103,7 +106,6 @@ func (q *queue) remove(t *Ticket) {
 // idleList holds the idle slots of ready workers, longest idle first.
 type idleList struct {
 	head, tail *Slot
-	length     int
 }
 
 func (l *idleList) push(s *Slot) {
@@ -114,7 +116,6 @@ func (l *idleList) push(s *Slot) {
 		l.head = s
 	}
 	l.tail = s
-	l.length++
 }
 
 // remove takes the slot out; one that is not listed stays as it is.
@@ -133,5 +134,4 @@ func (l *idleList) remove(s *Slot) {
 		l.tail = s.prev
 	}
 	s.prev, s.next, s.listed = nil, nil, false
-	l.length--
 }

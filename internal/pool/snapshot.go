@@ -37,9 +37,9 @@ type WorkerInfo struct {
 func (p *Pool) Snapshot(now time.Duration) Snapshot {
 	p.mu.Lock()
 	defer p.unlock()
-	s := Snapshot{QueueLength: p.queue.length, QueueSize: p.size, Idle: p.idle.length, Counts: p.counts}
+	s := Snapshot{QueueLength: p.queue.length, QueueSize: p.size, Idle: p.eligible(), Counts: p.counts}
 	if p.queue.head != nil {
-		s.OldestWait = now - p.queue.head.arrived
+		s.OldestWait = max(now-p.queue.head.arrived, 0)
 	}
 	s.Workers = make([]WorkerInfo, 0, len(p.workers))
 	for _, w := range p.workers {
@@ -55,17 +55,28 @@ func (p *Pool) Info(w *Worker, now time.Duration) WorkerInfo {
 	return w.info(now)
 }
 
-func (w *Worker) info(now time.Duration) WorkerInfo {
-	i := WorkerInfo{WorkerSpec: w.spec, State: w.state, InFlight: w.inFlight, Handled: w.handled, LastServed: w.lastServed}
-	var oldest *Ticket
-	for _, s := range w.slots {
-		if s.ticket != nil && (oldest == nil || s.ticket.arrived < oldest.arrived) {
-			oldest = s.ticket
+// eligible counts the idle slots that Require allows to take requests.
+func (p *Pool) eligible() int {
+	n := 0
+	for s := p.idle.head; s != nil; s = s.next {
+		if s.worker.spec.Generation >= p.required {
+			n++
 		}
 	}
-	if oldest != nil {
-		i.Request = oldest.Request.Describe()
-		i.Running = now - max(oldest.leased, oldest.arrived)
+	return n
+}
+
+func (w *Worker) info(now time.Duration) WorkerInfo {
+	i := WorkerInfo{WorkerSpec: w.Spec(), State: w.state, InFlight: w.inFlight, Handled: w.handled, LastServed: w.lastServed}
+	var longest *Ticket
+	for _, s := range w.slots {
+		if s.ticket != nil && (longest == nil || s.ticket.began() < longest.began()) {
+			longest = s.ticket
+		}
+	}
+	if longest != nil {
+		i.Request = longest.Request.Describe()
+		i.Running = max(now-longest.began(), 0)
 	}
 	return i
 }

@@ -2,6 +2,8 @@ package pool
 
 import (
 	"fmt"
+	"slices"
+	"sync/atomic"
 	"time"
 )
 
@@ -70,7 +72,8 @@ type WorkerSpec struct {
 
 // Worker is one process in the pool.
 type Worker struct {
-	spec WorkerSpec
+	spec   WorkerSpec             // as Add was given it
+	socket atomic.Pointer[string] // what Ready was given instead of the spec's
 
 	// The rest is under the pool's lock.
 	state      State
@@ -78,10 +81,17 @@ type Worker struct {
 	inFlight   int
 	handled    int
 	lastServed time.Duration
+	toldIdle   bool
 }
 
 // Spec returns what Add was given, with the socket that the worker registered.
-func (w *Worker) Spec() WorkerSpec { return w.spec }
+func (w *Worker) Spec() WorkerSpec {
+	spec := w.spec
+	if s := w.socket.Load(); s != nil {
+		spec.Socket = *s
+	}
+	return spec
+}
 
 // Slot is one lease of a worker: it serves one request at a time.
 type Slot struct {
@@ -103,51 +113,12 @@ const (
 	slotEnded                  // it has been told to end
 )
 
+// parked tells whether the slot's goroutine owes a call of Wait: the slot is
+// idle, or it was given a request or its end while it was.
+func (s *Slot) parked() bool { return s.state == slotIdle || len(s.wake) > 0 }
+
 // Worker returns the worker that the slot belongs to.
 func (s *Slot) Worker() *Worker { return s.worker }
-
-// EventKind is what Options.Events is told.
-type EventKind uint8
-
-// The kinds of events.
-const (
-	// Exhausted: the worker has served MaxRequests; it goes on until it is retired.
-	Exhausted EventKind = iota
-	// Dropped: the worker was dropped at a failure, see Cause and Detail.
-	Dropped
-	// Idle: a retiring or failed worker has no request in flight any more.
-	Idle
-)
-
-// Cause is why a worker was dropped or a request retried.
-type Cause string
-
-// The causes; they are also values of log fields and metric labels.
-const (
-	// CauseConnect: connecting to the worker's socket failed.
-	CauseConnect Cause = "connect-failed"
-	// CauseClosed: a kept-alive connection was closed before it took a byte.
-	CauseClosed Cause = "connection-closed"
-	// CauseWrite: the request could not be written.
-	CauseWrite Cause = "write-failed"
-	// CauseRead: the answer broke off.
-	CauseRead Cause = "read-failed"
-	// CauseAnswer: the answer was not HTTP.
-	CauseAnswer Cause = "bad-answer"
-	// CauseTimeout: the worker passed the read timeout.
-	CauseTimeout Cause = "read-timeout"
-	// CauseBusy: the worker answered 503 with Rip-Worker-Busy.
-	CauseBusy Cause = "worker-busy"
-)
-
-// Event tells the owner of the processes what happened to a worker.
-type Event struct {
-	Worker *Worker
-	Kind   EventKind
-	Cause  Cause
-	// Detail is one line for the log: the error, and which request it was.
-	Detail string
-}
 
 // Add brings a worker in, Starting. A spec with fewer than one slot gets one.
 func (p *Pool) Add(spec WorkerSpec) *Worker {
@@ -160,7 +131,8 @@ func (p *Pool) Add(spec WorkerSpec) *Worker {
 }
 
 // Ready makes a starting worker serve: a goroutine for each slot starts to
-// pull, oldest request first, so there is no wake-up to lose. socket replaces the spec's when it is not empty.
+// pull, oldest request first, so there is no wake-up to lose. socket replaces
+// the spec's when it is not empty. A worker that is ready ends what Outlook said.
 func (p *Pool) Ready(w *Worker, socket string) error {
 	p.mu.Lock()
 	defer p.unlock()
@@ -169,7 +141,7 @@ func (p *Pool) Ready(w *Worker, socket string) error {
 	}
 	w.state = Ready
 	if socket != "" {
-		w.spec.Socket = socket
+		w.socket.Store(&socket)
 	}
 	p.newest = max(p.newest, w.spec.Generation)
 	p.hopeless = false
@@ -198,7 +170,7 @@ func (p *Pool) Drain(w *Worker) error {
 	return nil
 }
 
-// Resume lets a drained worker take requests again.
+// Resume lets a drained worker take requests again. It ends what Outlook said.
 func (p *Pool) Resume(w *Worker) error {
 	p.mu.Lock()
 	defer p.unlock()
@@ -206,6 +178,7 @@ func (p *Pool) Resume(w *Worker) error {
 		return &StepError{w.spec.ID, w.spec.Generation, w.state, Ready}
 	}
 	w.state = Ready
+	p.hopeless = false
 	for _, s := range w.slots {
 		if s.state == slotIdle {
 			p.idle.push(s)
@@ -224,15 +197,13 @@ func (p *Pool) Retire(w *Worker) error {
 		return err
 	}
 	p.endIdleSlots(w)
-	if w.inFlight == 0 {
-		p.tell(Event{Worker: w, Kind: Idle})
-	}
+	p.tellIdle(w)
 	return nil
 }
 
 // Fail drops the worker at a failure. Event Dropped follows, and Idle when its
-// last lease has ended. Failing a worker that failed already changes nothing and
-// is no error: each of its slots may meet the same broken process.
+// last lease has ended. Failing a worker that failed already or is gone changes
+// nothing and is no error: each of its slots may meet the same broken process.
 func (p *Pool) Fail(w *Worker, cause Cause, detail string) error {
 	p.mu.Lock()
 	defer p.unlock()
@@ -244,9 +215,7 @@ func (p *Pool) Fail(w *Worker, cause Cause, detail string) error {
 	}
 	p.endIdleSlots(w)
 	p.tell(Event{Worker: w, Kind: Dropped, Cause: cause, Detail: detail})
-	if w.inFlight == 0 {
-		p.tell(Event{Worker: w, Kind: Idle})
-	}
+	p.tellIdle(w)
 	return nil
 }
 
@@ -259,12 +228,7 @@ func (p *Pool) Remove(w *Worker) error {
 		return err
 	}
 	p.endIdleSlots(w)
-	for i, other := range p.workers {
-		if other == w {
-			p.workers = append(p.workers[:i], p.workers[i+1:]...)
-			break
-		}
-	}
+	p.workers = slices.DeleteFunc(p.workers, func(other *Worker) bool { return other == w })
 	return nil
 }
 
