@@ -50,10 +50,10 @@ func CheckSocketPath(path string) error {
 // RuntimeDir names the folder of the sockets of the user who has this
 // environment (in the form of os.Environ): $RUNTIME_DIRECTORY (the first, when it
 // lists several), else $XDG_RUNTIME_DIR/ripd, else ripd-UID in $TMPDIR or /tmp.
-// It touches no file; see EnsureDir and CheckDir.
+// It touches no file; see EnsureRuntimeDir and CheckDir.
 func RuntimeDir(environ []string) string {
-	if dir, _, _ := strings.Cut(getenv(environ, "RUNTIME_DIRECTORY"), ":"); filepath.IsAbs(dir) {
-		return filepath.Clean(dir)
+	if dir, ok := givenDir(environ); ok {
+		return dir
 	}
 	if dir := getenv(environ, "XDG_RUNTIME_DIR"); filepath.IsAbs(dir) {
 		return filepath.Join(dir, "ripd")
@@ -65,53 +65,70 @@ func RuntimeDir(environ []string) string {
 	return filepath.Join(tmp, "ripd-"+strconv.Itoa(os.Getuid()))
 }
 
-// EnsureDir makes the folder, for its owner alone, unless it exists; then it
-// checks it as CheckDir does. The folder above is made too, in the same way, when it
-// is missing.
-func EnsureDir(path string) error {
-	err := os.Mkdir(path, 0o700)
+// givenDir gives the folder that the service manager chose.
+func givenDir(environ []string) (string, bool) {
+	dir, _, _ := strings.Cut(getenv(environ, "RUNTIME_DIRECTORY"), ":")
+	return filepath.Clean(dir), filepath.IsAbs(dir)
+}
+
+// EnsureRuntimeDir gives the folder that RuntimeDir names, ready for sockets: it
+// makes the folder, for its owner alone, unless it exists, and checks it as
+// CheckDir does. A folder that ripd chose must have the mode 0700; of one that
+// $RUNTIME_DIRECTORY names, the mode is the service manager's choice.
+func EnsureRuntimeDir(environ []string) (string, error) {
+	dir := RuntimeDir(environ)
+	err := os.Mkdir(dir, 0o700)
 	if errors.Is(err, fs.ErrNotExist) {
-		if err = os.MkdirAll(filepath.Dir(path), 0o700); err == nil {
-			err = os.Mkdir(path, 0o700)
+		if err = os.MkdirAll(filepath.Dir(dir), 0o700); err == nil {
+			err = os.Mkdir(dir, 0o700)
 		}
 	}
 	if err != nil && !errors.Is(err, fs.ErrExist) {
-		return fmt.Errorf("make the folder for the sockets: %w", err)
+		return "", Errorf(CodeFailed, "cannot make the folder for the sockets: %v", err).
+			WithHint("set RUNTIME_DIRECTORY to a folder that only you can write to")
 	}
-	return CheckDir(path)
+	forbidden := fs.FileMode(0o077)
+	if given, _ := givenDir(environ); given == dir {
+		forbidden = 0o022
+	}
+	return dir, inspect(dir, forbidden)
 }
 
-// CheckDir makes sure that only this process's user (and root) can put sockets
-// into the folder. It must be a folder and not a link to one, belong to
-// this user or to root, and be writable by nobody else. The errors are of type *Error and say
-// what to do; a folder that is not there gives fs.ErrNotExist.
-func CheckDir(path string) error {
+// CheckDir makes sure that only this process's user and root can have put sockets
+// into the folder: it is a folder and not a link to one, belongs to
+// this user or to root, and is writable by nobody else. Errors of type *Error
+// say what to do; a folder that is not there gives fs.ErrNotExist.
+func CheckDir(path string) error { return inspect(path, 0o022) }
+
+func inspect(path string, forbidden fs.FileMode) error {
 	info, err := os.Lstat(path)
 	if err != nil {
 		return fmt.Errorf("look at the folder for the sockets: %w", err)
 	}
-	return checkDir(path, info, os.Getuid())
+	return judge(path, info, forbidden, os.Getuid())
 }
 
-func checkDir(path string, info fs.FileInfo, uid int) error {
-	elsewhere := "; or set RUNTIME_DIRECTORY to a folder that only you can write to"
-	switch mode := info.Mode(); {
+// judge decides by what lstat said of the folder. Forbidden are the permission
+// bits that it must not have.
+func judge(path string, info fs.FileInfo, forbidden fs.FileMode, uid int) error {
+	const elsewhere = ", or set RUNTIME_DIRECTORY to a folder that only you can write to"
+	st, ok := info.Sys().(*syscall.Stat_t)
+	if !ok {
+		return fmt.Errorf("the owner of %s is unknown", path)
+	}
+	owner, mode := int(st.Uid), info.Mode()
+	switch {
 	case mode&fs.ModeSymlink != 0:
 		return Errorf(CodeForbidden, "%s is a symbolic link, which somebody else may point elsewhere", path).
 			WithHint("remove the link%s", elsewhere)
 	case !mode.IsDir():
 		return Errorf(CodeForbidden, "%s is not a folder", path).WithHint("remove it%s", elsewhere)
-	case mode.Perm()&0o022 != 0:
-		return Errorf(CodeForbidden, "%s can be written to by others (its mode is %04o)", path, mode.Perm()).
+	case owner != uid && owner != 0:
+		return Errorf(CodeForbidden, "%s belongs to user id %d, and you are user id %d", path, owner, uid).
+			WithHint("have its owner or root remove it%s", elsewhere)
+	case mode.Perm()&forbidden != 0:
+		return Errorf(CodeForbidden, "%s is open to other users: its mode is %04o", path, mode.Perm()).
 			WithHint("chmod 0700 %s%s", path, elsewhere)
-	}
-	st, ok := info.Sys().(*syscall.Stat_t)
-	if !ok {
-		return fmt.Errorf("the owner of %s is unknown", path)
-	}
-	if owner := int(st.Uid); owner != uid && owner != 0 {
-		return Errorf(CodeForbidden, "%s belongs to the user id %d, and you are %d", path, owner, uid).
-			WithHint("remove it as its owner or as root%s", elsewhere)
 	}
 	return nil
 }

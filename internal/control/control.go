@@ -25,8 +25,8 @@ type Operator interface {
 	Workers() []api.Worker
 	Config() api.Config
 	// Roll replaces the generation. Kind is api.KindRestart or api.KindReload.
-	// When ctx ends, Roll returns; the roll itself goes on. Step is called from
-	// Roll's goroutine and may block.
+	// When ctx ends, Roll may return; the roll itself goes on, even when ctx had
+	// ended before. Step never blocks; after Roll has returned it does nothing.
 	Roll(ctx context.Context, kind string, step func(api.Step)) api.Verdict
 	// Scale changes the number of workers and returns when it is reached. When
 	// ctx ends, Scale returns and the change goes on. An error before the first

@@ -1,9 +1,28 @@
 package control
 
 import (
+	"context"
+	"errors"
 	"log/slog"
 	"net"
 	"net/http"
+	"os"
+	"slices"
+	"sync"
+	"time"
+)
+
+// Bounds of the control socket. A body is bounded by api.MaxRequestBytes.
+const (
+	maxHeaderBytes  = 16 << 10
+	readTimeout     = 5 * time.Second  // of one whole request
+	writeTimeout    = 10 * time.Second // of one answer, or of one line of a stream
+	idleTimeout     = 30 * time.Second // of a connection between two calls
+	heartbeat       = 15 * time.Second // between two lines of the events
+	closeGrace      = 2 * time.Second  // for answers that are being written when the server closes
+	maxPendingSteps = 256              // steps that wait for a slow watcher
+	// DefaultConnections is how many connections one door has at once.
+	DefaultConnections = 64
 )
 
 // Options are what a Server is made of.
@@ -12,34 +31,111 @@ type Options struct {
 	Registrar Registrar    // required
 	Metrics   http.Handler // GET /metrics; nil: not found
 	Version   string       // of ripd, told in each answer; api.BuildVersion
-	App       string       // the app's name, for messages
 	// OperatorUIDs may call the operators' routes on a door that serves workers
 	// too (ServeBoth). Root always may. Nil: the user that runs this process.
 	// A door of its own (ServeOperators) is guarded by its file's owner and
 	// mode alone.
 	OperatorUIDs []int
-	Log          *slog.Logger // refusals and broken calls; nil: nothing
+	// Connections that one door has at once; 0: DefaultConnections. A door for
+	// workers should have room for all of them to register in the same moment.
+	Connections int
+	Heartbeat   time.Duration // between two lines of the events; 0: 15 s
+	Log         *slog.Logger  // refusals and broken calls; nil: nothing
 }
 
-// Server serves the control socket.
-type Server struct{ o Options }
+// Server serves the control socket, through as many doors as it is given.
+type Server struct {
+	o    Options
+	log  *refusals
+	http []*http.Server // one for each kind of door
 
-// NewServer makes a server; ServeOperators, ServeWorkers and ServeBoth give it sockets.
-func NewServer(o Options) *Server { return &Server{o: o} }
+	leave   context.Context // ends when the streams of events must end
+	dismiss context.CancelFunc
+}
 
-// ServeOperators serves a socket that only operators can open. It blocks until Close.
-func (s *Server) ServeOperators(l net.Listener) error { return nil }
+// NewServer makes a server; ServeOperators, ServeWorkers and ServeBoth give it
+// sockets.
+func NewServer(o Options) *Server {
+	if o.Log == nil {
+		o.Log = slog.New(slog.DiscardHandler)
+	}
+	if o.OperatorUIDs == nil {
+		o.OperatorUIDs = []int{os.Getuid()}
+	}
+	if o.Connections <= 0 {
+		o.Connections = DefaultConnections
+	}
+	if o.Heartbeat <= 0 {
+		o.Heartbeat = heartbeat
+	}
+	if o.Version == "" {
+		o.Version = "unknown" // an answer without a version is not taken for ripd's
+	}
+	o.OperatorUIDs = slices.Clone(o.OperatorUIDs)
+	s := &Server{o: o, log: &refusals{log: o.Log}}
+	s.leave, s.dismiss = context.WithCancel(context.Background())
+	for _, d := range []door{doorOperators, doorWorkers, doorBoth} {
+		s.http = append(s.http, s.server(d))
+	}
+	return s
+}
 
-// ServeWorkers serves a socket for workers: /v1/worker and nothing else. It blocks until Close.
-func (s *Server) ServeWorkers(l net.Listener) error { return nil }
+// server makes the HTTP server of one kind of door.
+func (s *Server) server(d door) *http.Server {
+	var protocols http.Protocols
+	protocols.SetHTTP1(true)
+	return &http.Server{
+		Handler:           s.handler(d),
+		ReadHeaderTimeout: readTimeout,
+		ReadTimeout:       readTimeout,
+		WriteTimeout:      writeTimeout,
+		IdleTimeout:       idleTimeout,
+		MaxHeaderBytes:    maxHeaderBytes,
+		ConnContext:       withPeer,
+		ConnState:         trackState,
+		Protocols:         &protocols,
+		// "OPTIONS *" is answered as every other call that is not there.
+		DisableGeneralOptionsHandler: true,
+		ErrorLog:                     slog.NewLogLogger(s.o.Log.Handler(), slog.LevelDebug),
+	}
+}
 
-// ServeBoth serves one socket for both. It blocks until Close.
-func (s *Server) ServeBoth(l net.Listener) error { return nil }
+// ServeOperators serves a socket that only operators can open: whoever can open
+// it may call everything but the workers' route. It blocks until Close, and then
+// gives nil.
+func (s *Server) ServeOperators(l net.Listener) error { return s.serve(doorOperators, l) }
 
-// Close ends the server: no new calls, a moment for the answers that are
-// being written, then the connections are cut.
-func (s *Server) Close() error { return nil }
+// ServeWorkers serves a socket for workers: /v1/worker and nothing else. It
+// blocks until Close, and then gives nil.
+func (s *Server) ServeWorkers(l net.Listener) error { return s.serve(doorWorkers, l) }
 
-// TokenEqual compares a presented token with the right one in constant time. An
-// empty right one equals nothing.
-func TokenEqual(got, want string) bool { return false }
+// ServeBoth serves one socket for both; the operators' routes are for
+// Options.OperatorUIDs and root. It blocks until Close, and then gives nil.
+func (s *Server) ServeBoth(l net.Listener) error { return s.serve(doorBoth, l) }
+
+func (s *Server) serve(d door, l net.Listener) error {
+	err := s.http[d].Serve(newGate(l, s.o.Connections, s.log))
+	if errors.Is(err, http.ErrServerClosed) {
+		return nil
+	}
+	return err
+}
+
+// Close ends the server: no new calls, a moment for the answers that are being
+// written (a verdict above all), then the connections are cut. Streams of events
+// end at once. It may be called more than once.
+func (s *Server) Close() error {
+	s.dismiss()
+	ctx, cancel := context.WithTimeout(context.Background(), closeGrace)
+	defer cancel()
+	var wg sync.WaitGroup
+	for _, h := range s.http {
+		wg.Go(func() {
+			if h.Shutdown(ctx) != nil {
+				h.Close() // cuts what did not end in time
+			}
+		})
+	}
+	wg.Wait()
+	return nil
+}

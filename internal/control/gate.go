@@ -1,0 +1,199 @@
+package control
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"sync"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"ripd/internal/api"
+)
+
+// evictAge is how long a connection may say nothing before it can lose its
+// place to a newcomer.
+const evictAge = 250 * time.Millisecond
+
+// gate is a listener that asks the kernel who connects and bounds how many do.
+// When all places are taken, a newcomer takes the place of the connection that
+// has been silent for the longest time, of the user who holds the most: so one user who
+// opens connections and says nothing cannot keep the others out.
+type gate struct {
+	net.Listener
+	max int
+	log *refusals
+
+	mu   sync.Mutex
+	open map[*conn]struct{}
+}
+
+// conn is one caller's connection.
+type conn struct {
+	net.Conn
+	gate  *gate
+	peer  Peer
+	close sync.Once
+
+	// Guarded by gate.mu.
+	silent bool      // no request is being read or answered
+	since  time.Time // when it fell silent
+}
+
+func newGate(l net.Listener, max int, log *refusals) *gate {
+	return &gate{Listener: l, max: max, log: log, open: map[*conn]struct{}{}}
+}
+
+// Accept gives the next connection that gets a place.
+func (g *gate) Accept() (net.Conn, error) {
+	for {
+		raw, err := g.Listener.Accept()
+		if err != nil {
+			return nil, err
+		}
+		peer, err := peerOf(raw)
+		if err != nil {
+			g.log.note("control connection refused", "error", err)
+			raw.Close()
+			continue
+		}
+		c := &conn{Conn: raw, gate: g, peer: peer, silent: true, since: time.Now()}
+		if !g.admit(c) {
+			g.log.note("control connection refused: all places are taken", "uid", peer.UID, "pid", peer.PID, "places", g.max)
+			refuse(raw)
+			continue
+		}
+		return c, nil
+	}
+}
+
+// admit gives c a place, if need be another's.
+func (g *gate) admit(c *conn) bool {
+	g.mu.Lock()
+	var victim *conn
+	if len(g.open) >= g.max {
+		victim = g.victim(c)
+		if victim == nil {
+			g.mu.Unlock()
+			return false
+		}
+		delete(g.open, victim)
+	}
+	g.open[c] = struct{}{}
+	g.mu.Unlock()
+	if victim != nil {
+		victim.Close()
+	}
+	return true
+}
+
+// victim finds who has to leave for c: a silent connection of the user who holds the
+// most, the longest silent first. A busy one has to leave only for a
+// user who holds far less.
+func (g *gate) victim(c *conn) *conn {
+	held := map[int]int{c.peer.UID: 1}
+	for o := range g.open {
+		held[o.peer.UID]++
+	}
+	var best *conn
+	for o := range g.open {
+		share := held[o.peer.UID]
+		mayTake := o.silent && time.Since(o.since) >= evictAge && share >= held[c.peer.UID] ||
+			share > 2*held[c.peer.UID]
+		if mayTake && (best == nil || worse(o, best, held)) {
+			best = o
+		}
+	}
+	return best
+}
+
+// worse says whether a should leave before b.
+func worse(a, b *conn, held map[int]int) bool {
+	if ha, hb := held[a.peer.UID], held[b.peer.UID]; ha != hb {
+		return ha > hb
+	}
+	if a.silent != b.silent {
+		return a.silent
+	}
+	return a.since.Before(b.since)
+}
+
+// Close ends the connection and gives its place back.
+func (c *conn) Close() error {
+	var err error
+	c.close.Do(func() {
+		c.gate.mu.Lock()
+		delete(c.gate.open, c)
+		c.gate.mu.Unlock()
+		err = c.Conn.Close()
+	})
+	return err
+}
+
+// trackState notes which connections are silent.
+func trackState(nc net.Conn, state http.ConnState) {
+	c, ok := nc.(*conn)
+	if !ok || state == http.StateClosed {
+		return
+	}
+	c.gate.mu.Lock()
+	c.silent = state != http.StateActive
+	c.since = time.Now()
+	c.gate.mu.Unlock()
+}
+
+// refuse answers a connection that gets no place. The few bytes fit into the
+// socket's buffer, so that the write does not block.
+func refuse(c net.Conn) {
+	body, err := json.Marshal(api.ErrorAnswer{Error: api.Errorf(api.CodeBusy, "too many connections to the control socket").
+		WithHint("try again in a moment")})
+	if err == nil {
+		c.SetWriteDeadline(time.Now().Add(time.Second))
+		fmt.Fprintf(c, "HTTP/1.1 503 Service Unavailable\r\nContent-Type: %s\r\nContent-Length: %d\r\n%s: unknown\r\nRetry-After: 1\r\nConnection: close\r\n\r\n%s",
+			api.TypeJSON, len(body), api.HeaderVersion, body)
+	}
+	c.Close()
+}
+
+// peerOf asks the kernel who is at the other end: SO_PEERCRED, unix(7).
+func peerOf(c net.Conn) (Peer, error) {
+	u, ok := c.(*net.UnixConn)
+	if !ok {
+		return Peer{}, fmt.Errorf("%T is not a connection of a unix socket", c)
+	}
+	raw, err := u.SyscallConn()
+	if err != nil {
+		return Peer{}, fmt.Errorf("peer credentials: %w", err)
+	}
+	var cred *unix.Ucred
+	var sockErr error
+	err = raw.Control(func(fd uintptr) {
+		cred, sockErr = unix.GetsockoptUcred(int(fd), unix.SOL_SOCKET, unix.SO_PEERCRED)
+	})
+	if err = errors.Join(err, sockErr); err != nil {
+		return Peer{}, fmt.Errorf("peer credentials: %w", err)
+	}
+	return Peer{PID: int(cred.Pid), UID: int(cred.Uid), GID: int(cred.Gid)}, nil
+}
+
+type peerKey struct{}
+
+// withPeer puts the caller into the context of its calls.
+func withPeer(ctx context.Context, nc net.Conn) context.Context {
+	if c, ok := nc.(*conn); ok {
+		return context.WithValue(ctx, peerKey{}, c.peer)
+	}
+	return ctx
+}
+
+// peerFrom gives the caller. A call without one has a user id that is nobody's.
+func peerFrom(ctx context.Context) Peer {
+	if p, ok := ctx.Value(peerKey{}).(Peer); ok {
+		return p
+	}
+	return Peer{UID: -1, GID: -1}
+}
