@@ -1,6 +1,20 @@
 package config
 
-import "errors"
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+)
+
+// SystemDir is where the files of the apps under systemd are: shop.toml for
+// ripd@shop.
+const SystemDir = "/etc/ripd"
+
+// FileName is the configuration's name inside an app's folder.
+const FileName = "ripd.toml"
 
 // Input is what Load reads. The zero value means no arguments and no
 // environment.
@@ -16,61 +30,185 @@ type Input struct {
 	CPUs func() (n int, why string)
 }
 
-// Action is what a command line asks ripd to do.
-type Action string
-
-// The actions. ActionRun is the default.
-const (
-	ActionRun     Action = "run"
-	ActionCheck   Action = "check"
-	ActionVersion Action = "version"
-	ActionHelp    Action = "help"
-)
-
-// ParseAction tells what the arguments (without the program's name) ask for:
-// --help, --version or --check, in this order of importance, else to run. It
-// reports no errors; Load does.
-func ParseAction(args []string) Action { return ActionRun }
-
 // Load reads all sources, checks them and gives the settings in force. Its error
-// joins one *Error for each thing that is wrong.
-func Load(in Input) (*Config, error) { return nil, errors.New("not written yet") }
+// joins one *Error for each thing that is wrong; see Problems.
+func Load(in Input) (*Config, error) {
+	l := &loader{in: in, cfg: &Config{}, places: map[string]place{}}
+	if l.in.CPUs == nil {
+		l.in.CPUs = CPUs
+	}
+	dir, err := filepath.Abs(in.Dir)
+	if err != nil {
+		return nil, fmt.Errorf("the current folder: %w", err)
+	}
+	l.dir = dir
+	l.readFile(&document{data: []byte(defaultFile())})
+	clear(l.places)
 
-// LoadFile reads one file and says what it means by itself, without environment
-// and words.
-func LoadFile(path string) (*Config, error) { return Load(Input{Args: []string{"--config", path}}) }
-
-// CPUs tells how many CPUs this process may use, and why.
-func CPUs() (n int, why string) { return 1, "" }
-
-// ReadEnvFile reads a file of KEY=value lines.
-func ReadEnvFile(path string) (map[string]string, error) { return nil, nil }
-
-// Setting is one setting as it is in force.
-type Setting struct {
-	// Key is the setting's key, as queue.size.
-	Key string
-	// Value is written as in the TOML file.
-	Value string
-	// Origin is who set it: default, /path/ripd.toml:12, RIP_QUEUE_SIZE or w:4.
-	Origin string
+	line := l.parseArgs(in.Args)
+	l.cfg.Name = line.instance
+	l.cfg.Foreground = line.instance == ""
+	if l.findTarget(&line) {
+		if l.cfg.File != "" {
+			l.loadFile()
+		}
+		l.readEnviron()
+		if l.override != nil {
+			l.override()
+		}
+		l.readWords(&line)
+		l.finish()
+	}
+	if len(l.errs) > 0 {
+		return nil, l.err()
+	}
+	l.explain()
+	return l.cfg, nil
 }
 
-// Explain gives each setting with its value and origin, in the order of the
-// reference. Values in env are hidden.
-func (c *Config) Explain() []Setting { return c.settings }
+// LoadFile reads one file and says what it means by itself, without environment
+// and words. A file NAME.toml in SystemDir is read as --instance=NAME would.
+func LoadFile(path string) (*Config, error) {
+	abs, err := filepath.Abs(path)
+	if err != nil {
+		return nil, fmt.Errorf("the current folder: %w", err)
+	}
+	args := []string{"--config=" + abs}
+	if filepath.Dir(abs) == SystemDir {
+		args = append(args, "--instance="+strings.TrimSuffix(filepath.Base(abs), ".toml"))
+	}
+	return Load(Input{Args: args})
+}
 
-// Summary is Explain and Notes as an aligned table, for people.
-func (c *Config) Summary() string { return "" }
+// loader collects settings, where they came from, and what is wrong.
+type loader struct {
+	in    Input
+	dir   string // in.Dir, absolute
+	cfg   *Config
+	errs  []*Error
+	more  int // errors beyond MaxErrors
+	notes []string
+	// places tells who set a key; a key that is not there has its default.
+	places map[string]place
+	asked  bool // a port of listen.http was chosen
+	// override makes what the command line or RIP_APP names the app, whatever
+	// the file says; nil when they name none.
+	override func()
+}
 
-// Help is the text of ripd --help: words, flags, examples; 80 columns.
-func Help() string { return "" }
+// place is where a value was given. The zero value is the built-in default.
+type place struct {
+	file         string
+	line, column int
+	origin       string // a variable, a word or a flag
+	sample       string // how a good value is written there
+	at           func(offset int) place
+}
 
-// Limits of names, so that the path of a socket, which Linux limits to 107
-// bytes (unix(7)), fits: /run/ripd/<name>/rip_<variant>_<name>.1024.sock.
-const (
-	MaxNameBytes    = 32
-	MaxVariantBytes = 16
-	MaxPrefixBytes  = len("rip_") + MaxVariantBytes + len("_") + MaxNameBytes
-	MaxWorkers      = 1024
-)
+// String is the origin that Explain shows.
+func (p place) String() string {
+	switch {
+	case p.file != "" && p.line > 0:
+		return p.file + ":" + strconv.Itoa(p.line)
+	case p.file != "":
+		return p.file
+	case p.origin != "":
+		return p.origin
+	}
+	return "default"
+}
+
+// set applies one value to one setting.
+func (l *loader) set(s *setting, r raw, p place, base string) {
+	value, f := s.parse(r, base)
+	if s.later != "" && (f != nil || s.format(value) != s.def) {
+		l.fail(p, s.key, faultf("%s is not in this version", s.later).hinted("take it out"))
+		return
+	}
+	if f != nil {
+		if f.hint == "" && p.sample != "" {
+			f.hint = "as in " + p.sample
+		}
+		if f.at >= 0 && p.at != nil {
+			p = p.at(f.at)
+		}
+		l.fail(p, s.key, f)
+		return
+	}
+	assign(s.field(l.cfg), value)
+	l.places[s.key] = p
+}
+
+// fail notes one thing that is wrong.
+func (l *loader) fail(p place, key string, f *fault) {
+	if len(l.errs) >= MaxErrors {
+		l.more++
+		return
+	}
+	l.errs = append(l.errs, &Error{
+		File: p.file, Line: p.line, Column: p.column, Origin: p.origin,
+		Key: key, Problem: f.problem, Hint: f.hint,
+	})
+}
+
+// failKey notes that the value in force of a key is wrong.
+func (l *loader) failKey(key string, f *fault) { l.fail(l.places[key], key, f) }
+
+// failed tells whether something was wrong with one of the keys.
+func (l *loader) failed(keys ...string) bool {
+	for _, e := range l.errs {
+		for _, k := range keys {
+			if e.Key == k {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+func (l *loader) err() error {
+	if l.more > 0 {
+		l.errs = append(l.errs, &Error{File: l.cfg.File, Problem: fmt.Sprintf("and %d more", l.more)})
+	}
+	all := make([]error, len(l.errs))
+	for i, e := range l.errs {
+		all[i] = e
+	}
+	return errors.Join(all...)
+}
+
+func (l *loader) note(format string, args ...any) {
+	l.notes = append(l.notes, fmt.Sprintf(format, args...))
+}
+
+// loadFile reads the TOML file in force.
+func (l *loader) loadFile() {
+	d := &document{path: l.cfg.File, dir: filepath.Dir(l.cfg.File)}
+	data, err := readBounded(d.path, MaxFileBytes)
+	if err != nil {
+		f := faultf("%s", reason(err))
+		if os.IsNotExist(err) {
+			if near := nearestFile(d.path); near != "" {
+				f.hinted("did you mean %s?", near)
+			}
+		}
+		l.fail(place{file: d.path}, "", f)
+		return
+	}
+	d.data = data
+	l.readFile(d)
+}
+
+// reason is an error without the path that is said already.
+func reason(err error) string {
+	var p *os.PathError
+	switch {
+	case os.IsNotExist(err):
+		return "there is no such file"
+	case os.IsPermission(err):
+		return "it may not be read by this user"
+	case errors.As(err, &p):
+		return p.Err.Error()
+	}
+	return err.Error()
+}

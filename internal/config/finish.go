@@ -1,0 +1,213 @@
+package config
+
+import (
+	"errors"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+)
+
+// finish derives what depends on several settings or on the machine, and checks
+// what the table cannot.
+func (l *loader) finish() {
+	l.finishApp()
+	l.finishNames()
+	l.finishEnv()
+	l.finishListeners()
+	l.finishWorkers()
+	l.finishProxy()
+	l.finishReload()
+	if l.cfg.Log.Access == AccessJSON {
+		l.cfg.Log.JSON = true
+	}
+}
+
+// finishApp finds out what is run, and where.
+func (l *loader) finishApp() {
+	c := l.cfg
+	if c.Demo {
+		l.finishDemo()
+		return
+	}
+	if c.Adapter != "auto" && c.Adapter != "exec" && !l.failed("adapter") {
+		l.failKey("adapter", faultf("the adapter %s is not in this version, which runs programs", quote(c.Adapter)).
+			hinted("give a command, as %s", adapterExamples[c.Adapter]))
+	}
+	if c.App == "" {
+		if c.File == "" {
+			return // findTarget has told it
+		}
+		c.App = filepath.Dir(c.File)
+	}
+	folder := l.findProgram()
+	if c.Workdir == "" {
+		c.Workdir = folder
+	} else if info, err := os.Stat(c.Workdir); err != nil {
+		l.failKey("workdir", faultf("%s: %s", c.Workdir, reason(err)))
+	} else if !info.IsDir() {
+		l.failKey("workdir", faultf("%s is not a folder", c.Workdir))
+	}
+	l.noteProgram()
+}
+
+// finishDemo settles what the demo does not have.
+func (l *loader) finishDemo() {
+	c := l.cfg
+	for _, key := range []string{"command", "adapter", "workdir"} {
+		if _, set := l.places[key]; set {
+			l.failKey(key, faultf("the demo runs ripd's own worker").hinted("take it out, or serve an app"))
+		}
+	}
+	c.App, c.Workdir = "", l.dir
+	if l.exists(demoWord) {
+		l.note("demo: ripd's own demo, not the folder or program %s; that one is ./%s", filepath.Join(l.dir, demoWord), demoWord)
+	}
+}
+
+// findProgram checks the app and fills in Command when the app is a program. It
+// gives the app's folder.
+func (l *loader) findProgram() (folder string) {
+	c := l.cfg
+	info, err := os.Stat(c.App)
+	switch {
+	case err != nil:
+		l.failApp(l.missing(err))
+		return filepath.Dir(c.App)
+	case info.IsDir():
+		if len(c.Command) == 0 && !l.failed("command", "adapter") {
+			l.failApp(l.folderFault())
+		}
+		return c.App
+	case !info.Mode().IsRegular():
+		l.failApp(faultf("%s is neither a folder nor a program", c.App))
+	case len(c.Command) > 0 || l.failed("command", "adapter"):
+	case info.Mode().Perm()&0o111 != 0:
+		c.Command = []string{c.App}
+	default:
+		l.failApp(l.fileFault())
+	}
+	return filepath.Dir(c.App)
+}
+
+// failApp tells a fault of the app, at the place that named it; that is the file
+// itself when the app is the file's folder.
+func (l *loader) failApp(f *fault) {
+	p, set := l.places["app"]
+	key := "app"
+	if !set {
+		p, key = place{file: l.cfg.File}, ""
+	}
+	l.fail(p, key, f)
+}
+
+// noteProgram warns of a program that cannot be found from here. It is no error:
+// the worker's PATH may be another one.
+func (l *loader) noteProgram() {
+	c := l.cfg
+	if len(c.Command) == 0 || strings.Contains(c.Command[0], "$") {
+		return
+	}
+	program := c.Command[0]
+	if strings.Contains(program, "/") && !filepath.IsAbs(program) {
+		program = filepath.Join(c.Workdir, program)
+	}
+	if _, err := exec.LookPath(program); err == nil || errors.Is(err, exec.ErrDot) {
+		return
+	}
+	if strings.Contains(program, "/") {
+		l.note("command: %s is not there, or may not be executed", program)
+	} else {
+		l.note("command: %s is not in ripd's PATH", program)
+	}
+}
+
+// finishEnv reads the environment file once, so that a fault in it shows early.
+func (l *loader) finishEnv() {
+	if l.cfg.EnvFile == "" {
+		return
+	}
+	_, err := ReadEnvFile(l.cfg.EnvFile)
+	var e *Error
+	switch {
+	case err == nil:
+	case errors.As(err, &e) && e.Line > 0:
+		l.fail(place{file: e.File, line: e.Line, column: e.Column}, e.Key, &fault{problem: e.Problem, hint: e.Hint})
+	default:
+		l.failKey("env_file", faultf("%s: %s", l.cfg.EnvFile, e.Problem))
+	}
+}
+
+// finishListeners checks that the listeners do not exclude each other.
+func (l *loader) finishListeners() {
+	c := l.cfg
+	p, set := l.places["listen.http"]
+	c.Listen.HTTPAsked = set && (p.file != "" || p.origin == "RIP_LISTEN_HTTP" || l.asked)
+	if len(c.Listen.HTTP) == 0 && c.Foreground && !l.failed("listen.http") {
+		l.failKey("listen.http", faultf("there is nothing to listen on").hinted(`write http = ["%d"]`, DefaultPort))
+	}
+	for i, a := range c.Listen.HTTP {
+		for _, b := range c.Listen.HTTP[:i] {
+			switch {
+			case a == b:
+				l.failKey("listen.http", faultf("%s is there twice", a).hinted("take one out"))
+			case a.overlaps(b):
+				l.failKey("listen.http", faultf("%s and %s cannot both be listened on", b, a).hinted("take one out: %s takes all interfaces", widest(a, b)))
+			}
+		}
+		if !c.Foreground {
+			continue
+		}
+		switch {
+		case !c.Listen.HTTPAsked:
+			l.note("http: port %d of all interfaces, or the next free one if it is busy", a.Port)
+		case a.AllInterfaces():
+			l.note("http: port %d is open on all interfaces; 127.0.0.1:%d is this machine only", a.Port, a.Port)
+		}
+	}
+}
+
+func widest(a, b Address) Address {
+	if a.AllInterfaces() {
+		return a
+	}
+	return b
+}
+
+// finishWorkers decides the number of workers.
+func (l *loader) finishWorkers() {
+	w := &l.cfg.Workers
+	if w.CountAuto {
+		n, why := l.in.CPUs()
+		w.Count = min(max(n, 1), MaxWorkers)
+		l.note("workers: %d, for %s", w.Count, why)
+	}
+}
+
+// finishProxy checks the status page's path.
+func (l *loader) finishProxy() {
+	path := &l.cfg.Proxy.StatusPath
+	switch {
+	case *path == "off":
+		*path = ""
+	case *path == "":
+	case !strings.HasPrefix(*path, "/"):
+		l.failKey("proxy.status_path", faultf("%s does not begin with /", quote(shorten(*path))).hinted(`as in status_path = "/status"; "off" turns it off`))
+	case strings.ContainsAny(*path, "?# \t\r\n"):
+		l.failKey("proxy.status_path", faultf("%s is more than a path", quote(shorten(*path))).hinted("take out spaces, ? and #"))
+	}
+}
+
+// finishReload decides the reload mode.
+func (l *loader) finishReload() {
+	c := l.cfg
+	_, set := l.places["reload.mode"]
+	switch {
+	case set && c.Reload.Mode == ModeModule:
+		l.failKey("reload.mode", faultf("%s needs an adapter that loads code inside its process, and %s cannot", quote(string(ModeModule)), quote(c.AdapterInUse())).
+			hinted("no adapter of this version can; %q starts new workers when the code has changed", ModeProcess))
+	case !set && c.Foreground:
+		c.Reload.Mode = ModeProcess
+		l.note("reload: process, because ripd runs in the foreground")
+	}
+}

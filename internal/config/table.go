@@ -1,0 +1,275 @@
+package config
+
+// DefaultPort is where the plain listener listens when nobody says otherwise.
+const DefaultPort = 3080
+
+// settings is the table, in the order of the reference. It is never written to.
+var settings = []setting{
+	{
+		key: "app", def: `""`, kind: kindPath, sample: `"/srv/shop"`,
+		field: func(c *Config) any { return &c.App },
+		doc: "What is served: a folder, or a program. A relative path starts at the file's folder. " +
+			"Without it, the app is the folder that holds the file. Symbolic links are resolved anew by each roll, " +
+			"so `current -> releases/42` works. On the command line the app is the word that is no other word: `ripd /srv/shop`.",
+	},
+	{
+		key: "adapter", def: `"auto"`, kind: kindChoice, sample: `"exec"`,
+		options: []string{"auto", "rack", "node", "bun", "wsgi", "asgi", "exec"},
+		field:   func(c *Config) any { return &c.Adapter },
+		doc: "How the app becomes a worker. This version runs programs: `exec` starts `command`, or the app itself if it is a program; " +
+			"`auto` does the same. The others are known names, but not in this version.",
+	},
+	{
+		key: "command", def: `[]`, kind: kindCommand, sample: `["puma", "-b", "unix://$SOCKET_PATH"]`,
+		field: func(c *Config) any { return &c.Command },
+		doc: "The program and its arguments, one string each; no shell reads them. `$NAME` and `${NAME}` are replaced from the worker's environment. " +
+			"A program without a slash is looked for in `PATH`; one with a slash starts at `workdir`. " +
+			"In `RIP_COMMAND` the strings are separated by spaces; quotes keep a string together.",
+	},
+	{
+		key: "workdir", def: `""`, kind: kindPath, sample: `"/srv/shop"`,
+		field: func(c *Config) any { return &c.Workdir },
+		doc:   "The folder in which workers start. Without it: the app's folder.",
+	},
+	{
+		key: "user", def: `""`, kind: kindText, sample: `"shop"`, later: "running as another user",
+		field: func(c *Config) any { return &c.User },
+		doc:   "Who runs ripd and the app under systemd.",
+	},
+	{
+		key: "env", def: `{}`, kind: kindEnv, sample: `{ RACK_ENV = "production" }`, noVar: true,
+		field: func(c *Config) any { return &c.Env },
+		doc: "Variables that are added to the workers' environment; all values are strings. Workers inherit ripd's own environment too. " +
+			"The names that ripd sets itself cannot be used: `WORKER_ID`, `APP_NAME`, `SOCKET_PATH`, `NOTIFY_SOCKET`, `MAINPID`, `FDSTORE`, `RIP_*`, `LISTEN_*`, `WATCHDOG_*`.",
+	},
+	{
+		key: "env_file", def: `""`, kind: kindPath, sample: `"/etc/shop.env"`,
+		field: func(c *Config) any { return &c.EnvFile },
+		doc:   "A file of `KEY=value` lines for the workers' environment, read anew by each roll. A variable in `env` wins over the same one in the file. See [Environment files](#environment-files).",
+	},
+	{
+		key: "variant", def: `"main"`, kind: kindText, sample: `"blue"`,
+		flags: []flag{{name: "--variant", arg: "NAME", help: "part of the sockets' names"}},
+		field: func(c *Config) any { return &c.Variant },
+		doc:   "Tells several ripd of one app apart. It is part of the sockets' names, `rip_<variant>_<app>.<id>.sock`. Letters, digits, `-`, `_` and `.`; at most 16 bytes.",
+	},
+	{
+		key: "socket_prefix", def: `""`, kind: kindText, sample: `"rip_blue_shop"`,
+		flags: []flag{{name: "--socket-prefix", arg: "PREFIX", help: "how the sockets' names begin"}},
+		field: func(c *Config) any { return &c.SocketPrefix },
+		doc:   "How the names of ripd's sockets begin. Without it: `rip_<variant>_<app>`. Letters, digits, `-`, `_` and `.`; at most 53 bytes.",
+	},
+
+	{
+		key: "listen.http", def: `["3080"]`, kind: kindAddresses, sample: `["127.0.0.1:3080"]`, word: "http",
+		field: func(c *Config) any { return &c.Listen.HTTP },
+		doc: "Where plain HTTP is served: a port, `address:port`, `[v6]:port`, or the absolute path of a unix socket. A port alone listens on all interfaces. " +
+			"Port 0 lets the kernel choose. Port 3080 is taken when nobody chose; if it is busy, ripd takes the next free one and says so. " +
+			"A port that was asked for and is busy is an error. The word may be given several times; `http` alone is the default port. " +
+			"An empty list is for systemd, which passes the sockets.",
+	},
+	{
+		key: "listen.https", def: `[]`, kind: kindAddresses, sample: `["3443"]`, word: "https", later: "TLS",
+		field: func(c *Config) any { return &c.Listen.HTTPS },
+		doc:   "Where HTTPS is served.",
+	},
+	{
+		key: "listen.metrics", def: `[]`, kind: kindAddresses, sample: `["127.0.0.1:9090"]`, later: "a listener for metrics",
+		field: func(c *Config) any { return &c.Listen.Metrics },
+		doc:   "A listener for Prometheus. The same numbers are on the control socket, `GET /metrics`.",
+	},
+
+	{
+		key: "workers.count", def: `"auto"`, kind: kindCount, min: 1, max: MaxWorkers, sample: `4`, word: "w",
+		field: func(c *Config) any { return &count{&c.Workers.Count, &c.Workers.CountAuto} },
+		doc: "The number of workers. `\"auto\"` is the number of CPUs that ripd may use: its CPU affinity, and the quota of its cgroup and of those above, rounded up. " +
+			"`ripd --check` says which one decided.",
+	},
+	{
+		key: "workers.concurrency", def: `1`, kind: kindInt, min: 1, max: MaxConcurrency, word: "c",
+		field: func(c *Config) any { return &c.Workers.Concurrency },
+		doc:   "The number of requests that one worker has in flight. More than 1 is for apps that do several things at a time.",
+	},
+	{
+		key: "workers.max_requests", def: `10000`, kind: kindInt, min: 1, max: MaxMaxRequests, zero: "never", word: "r",
+		field: func(c *Config) any { return &c.Workers.MaxRequests },
+		doc:   "After so many requests, give or take a tenth, a worker is replaced; its successor starts first.",
+	},
+	{
+		key: "workers.max_age", def: `"0s"`, kind: kindDuration, min: int64(MinAge), max: int64(MaxAge), zero: "never", sample: `"12h"`,
+		field: func(c *Config) any { return &c.Workers.MaxAge },
+		doc:   "At this age, give or take a tenth, a worker is replaced; its successor starts first.",
+	},
+	{
+		key: "workers.max_memory", def: `"0"`, kind: kindSize, min: MinMemory, max: MaxMemory, zero: "never", sample: `"512MB"`,
+		field: func(c *Config) any { return &c.Workers.MaxMemory },
+		doc:   "When a worker and its children hold more memory than this (resident size), it is replaced after its request; its successor starts first.",
+	},
+	{
+		key: "workers.ready", def: `"auto"`, kind: kindChoice, options: []string{"auto", "register", "notify", "listen"}, sample: `"listen"`,
+		field: func(c *Config) any { return &c.Workers.Ready },
+		doc: "The sign that a new worker is ready. `register`: it registers on the control socket. `notify`: it sends `READY=1` to `$NOTIFY_SOCKET`, as servers do that know systemd. " +
+			"`listen`: its socket accepts a connection. `auto`: the first of registering and notifying.",
+	},
+	{
+		key: "workers.start_timeout", def: `"60s"`, kind: kindDuration, min: int64(MinTimeout), max: int64(MaxTimeout),
+		field: func(c *Config) any { return &c.Workers.StartTimeout },
+		doc:   "How long a worker may take to become ready. Then it is killed, and the start counts as failed.",
+	},
+	{
+		key: "workers.stop_timeout", def: `"30s"`, kind: kindDuration, min: int64(MinTimeout), max: int64(MaxTimeout),
+		field: func(c *Config) any { return &c.Workers.StopTimeout },
+		doc:   "How long a worker may take to finish its requests and to exit. Then it is killed.",
+	},
+	{
+		key: "workers.external", def: `false`, kind: kindBool, sample: `true`,
+		field: func(c *Config) any { return &c.Workers.External },
+		doc:   "Whether workers may join that ripd did not start.",
+	},
+	{
+		key: "workers.surge", def: `1`, kind: kindInt, min: 1, max: MaxWorkers,
+		field: func(c *Config) any { return &c.Workers.Surge },
+		doc:   "How many workers a roll replaces at once. So many more workers than `count` exist for a moment.",
+	},
+
+	{
+		key: "queue.size", def: `512`, kind: kindInt, min: 0, max: MaxQueueSize,
+		flags: []flag{{name: "--max-queue", arg: "N", help: "requests that may wait for a worker"}},
+		field: func(c *Config) any { return &c.Queue.Size },
+		doc:   "How many requests may wait for a worker. One more is answered 503 at once. With 0 none waits: a free worker, or 503.",
+	},
+	{
+		key: "queue.timeout", def: `"5s"`, kind: kindDuration, min: int64(MinTimeout), max: int64(MaxTimeout),
+		flags: []flag{{name: "--queue-timeout-ms", arg: "MS", unit: "ms", help: "how long a request may wait"}},
+		field: func(c *Config) any { return &c.Queue.Timeout },
+		doc:   "How long a request may wait for a worker. Then it is answered 504.",
+	},
+
+	{
+		key: "timeouts.connect", def: `"1s"`, kind: kindDuration, min: int64(MinTimeout), max: int64(MaxTimeout),
+		flags: []flag{{name: "--connect-timeout-ms", arg: "MS", unit: "ms", help: "for connecting to a worker"}},
+		field: func(c *Config) any { return &c.Timeouts.Connect },
+		doc:   "For connecting to a worker.",
+	},
+	{
+		key: "timeouts.read", def: `"30s"`, kind: kindDuration, min: int64(MinTimeout), max: int64(MaxTimeout),
+		flags: []flag{{name: "--read-timeout-ms", arg: "MS", unit: "ms", help: "for a worker's answer"}},
+		field: func(c *Config) any { return &c.Timeouts.Read },
+		doc:   "For the next byte of a worker's answer. A worker that is silent for longer hangs: the client gets 504, the worker is replaced.",
+	},
+	{
+		key: "timeouts.client_header", def: `"10s"`, kind: kindDuration, min: int64(MinTimeout), max: int64(MaxTimeout),
+		field: func(c *Config) any { return &c.Timeouts.ClientHeader },
+		doc:   "For the complete head of a request, from its first byte. Then it is answered 408.",
+	},
+	{
+		key: "timeouts.client_body", def: `"60s"`, kind: kindDuration, min: int64(MinTimeout), max: int64(MaxTimeout),
+		field: func(c *Config) any { return &c.Timeouts.ClientBody },
+		doc:   "For the next byte of a request's body. Then it is answered 408.",
+	},
+	{
+		key: "timeouts.client_idle", def: `"60s"`, kind: kindDuration, min: int64(MinTimeout), max: int64(MaxTimeout),
+		field: func(c *Config) any { return &c.Timeouts.ClientIdle },
+		doc:   "For the next request on a kept-alive connection. Then it is closed.",
+	},
+	{
+		key: "timeouts.client_write", def: `"60s"`, kind: kindDuration, min: int64(MinTimeout), max: int64(MaxTimeout),
+		field: func(c *Config) any { return &c.Timeouts.ClientWrite },
+		doc:   "A client that takes no byte of its answer for so long is cut.",
+	},
+
+	{
+		key: "limits.header", def: `"32KB"`, kind: kindSize, min: MinHeader, max: MaxHeader,
+		field: func(c *Config) any { return &c.Limits.Header },
+		doc:   "The size of a request's head (beyond: 431), and of an answer's (beyond: 502).",
+	},
+	{
+		key: "limits.body", def: `"100MB"`, kind: kindSize, min: MinBody, max: MaxBody,
+		field: func(c *Config) any { return &c.Limits.Body },
+		doc:   "The size of a request's body. Beyond: 413.",
+	},
+	{
+		key: "limits.buffer", def: `"64KB"`, kind: kindSize, min: MinBuffer, max: MaxBuffer,
+		field: func(c *Config) any { return &c.Limits.Buffer },
+		doc:   "The part of a body that is kept in memory, for requests and for answers; the rest goes to a temporary file.",
+	},
+	{
+		key: "limits.response_spool", def: `"1GB"`, kind: kindSize, min: MinSpool, max: MaxSpool,
+		field: func(c *Config) any { return &c.Limits.ResponseSpool },
+		doc:   "The size of one answer's temporary file. When it is full, the worker is read only as fast as the client reads.",
+	},
+	{
+		key: "limits.connections", def: `16384`, kind: kindInt, min: 1, max: MaxConnections,
+		field: func(c *Config) any { return &c.Limits.Connections },
+		doc:   "The number of clients' connections at a time.",
+	},
+	{
+		key: "limits.line", def: `"16KB"`, kind: kindSize, min: MinLine, max: MaxLine,
+		field: func(c *Config) any { return &c.Limits.Line },
+		doc:   "The length of one line of a worker's output. A longer line is split.",
+	},
+
+	{
+		key: "proxy.trusted", def: `[]`, kind: kindNetworks, sample: `["10.0.0.0/8"]`, later: "trusting another proxy",
+		field: func(c *Config) any { return &c.Proxy.Trusted },
+		doc:   "The networks whose `X-Forwarded-*` is believed.",
+	},
+	{
+		key: "proxy.request_buffering", def: `true`, kind: kindBool,
+		field: func(c *Config) any { return &c.Proxy.RequestBuffering },
+		doc:   "Whether a request's body is read completely before a worker gets the request, so that a slow upload holds no worker. `false` is for apps that read uploads as they arrive.",
+	},
+	{
+		key: "proxy.status_path", def: `"/status"`, kind: kindText,
+		field: func(c *Config) any { return &c.Proxy.StatusPath },
+		doc:   "The path of the public status page. `\"\"` or `\"off\"` turns it off; the app then sees this path like any other.",
+	},
+
+	{
+		key: "tls.certificate", def: `""`, kind: kindPath, sample: `"/etc/shop.crt"`, later: "TLS",
+		field: func(c *Config) any { return &c.TLS.Certificate },
+		doc:   "The certificate's file.",
+	},
+	{
+		key: "tls.key", def: `""`, kind: kindPath, sample: `"/etc/shop.key"`, later: "TLS",
+		field: func(c *Config) any { return &c.TLS.Key },
+		doc:   "The private key's file.",
+	},
+	{
+		key: "tls.redirect_http", def: `false`, kind: kindBool, sample: `true`, later: "TLS",
+		flags: []flag{{name: "--redirect-http", sets: "true", help: "redirect plain HTTP to HTTPS"}},
+		field: func(c *Config) any { return &c.TLS.RedirectHTTP },
+		doc:   "Whether plain HTTP is redirected to HTTPS.",
+	},
+	{
+		key: "tls.hsts", def: `""`, kind: kindText, sample: `"max-age=31536000"`, later: "TLS",
+		flags: []flag{{name: "--hsts", sets: "max-age=31536000", help: "send Strict-Transport-Security"}},
+		field: func(c *Config) any { return &c.TLS.HSTS },
+		doc:   "The value of `Strict-Transport-Security`.",
+	},
+
+	{
+		key: "reload.mode", def: `"none"`, kind: kindChoice, options: []string{"none", "process", "module"}, sample: `"process"`,
+		flags: []flag{{name: "--hot-reload", arg: "MODE", help: "none, process or module"}},
+		field: func(c *Config) any { return &c.Reload.Mode },
+		doc: "When changed code is loaded. `none`: only by `ripctl restart`. `process`: before a request, when a file changed that the workers have reported; new workers are started. " +
+			"`module`: inside the worker's process; it needs an adapter that can do it, and no adapter of this version can. " +
+			"In the foreground (without `--instance`) the default is `\"process\"`.",
+	},
+
+	{
+		key: "log.access", def: `"human"`, kind: kindChoice, options: []string{"human", "json", "off"}, sample: `"json"`,
+		flags: []flag{
+			{name: "--json-logging", sets: "json", help: "JSON lines instead of lines for people"},
+			{name: "--no-access-log", sets: "off", help: "no line per request"},
+		},
+		field: func(c *Config) any { return &c.Log.Access },
+		doc: "The access log: a line per request for people, a JSON object per request, or none. With `json` ripd's own lines are JSON too. " +
+			"With both flags, ripd's own lines are JSON and there is no access log.",
+	},
+	{
+		key: "log.level", def: `"info"`, kind: kindChoice, options: []string{"debug", "info", "warn", "error"},
+		field: func(c *Config) any { return &c.Log.Level },
+		doc:   "The least level of ripd's own lines.",
+	},
+}
