@@ -1,67 +1,281 @@
 package worker
 
 import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"sync"
 	"syscall"
 	"time"
+
+	"golang.org/x/sys/unix"
 
 	"ripd/internal/config"
 )
 
+// The bounds of a process's end.
+const (
+	// sweepMax is how long what a worker left behind is chased. What is left then
+	// is stuck in the kernel, and counted in Exit.Left.
+	sweepMax = 5 * time.Second
+	// The pauses between two rounds double from the first to the last.
+	sweepFirstPause = time.Millisecond
+	sweepLastPause  = 50 * time.Millisecond
+	// drainMax is how long output is read after the end, when somebody still
+	// holds the pipe open.
+	drainMax = 250 * time.Millisecond
+)
+
 // Process is a worker's process, from its start to its end.
-type Process struct{}
+type Process struct {
+	spec     Spec
+	pid      int
+	started  time.Time
+	launcher *Launcher
+	family   *family
+	words    lastWords
+	pipes    [2]*os.File // read ends of stdout and stderr
+	readers  sync.WaitGroup
+	notify   *notifySocket // nil: not asked for
+	ready    chan struct{}
+	done     chan struct{}
+	// alive ends with the process, and with it what watches for readiness.
+	alive   context.Context
+	endLife context.CancelFunc
+
+	mu      sync.Mutex
+	ended   bool // the process is a zombie, or reaped: it takes no signals
+	readyBy config.Ready
+	status  string
+	exit    Exit
+}
 
 // PID is the process's id, and that of its session and process group. It is not
 // used for another process before Done.
-func (p *Process) PID() int { return 0 }
+func (p *Process) PID() int { return p.pid }
 
 // StartedAt is when the process was forked.
-func (p *Process) StartedAt() time.Time { return time.Time{} }
+func (p *Process) StartedAt() time.Time { return p.started }
 
 // Spec is what Start was given.
-func (p *Process) Spec() Spec { return Spec{} }
-
-// Signal sends a signal to the whole process group. Once the process has ended
-// it is os.ErrProcessDone.
-func (p *Process) Signal(sig syscall.Signal) error { return nil }
-
-// Terminate asks the process group to end: SIGTERM.
-func (p *Process) Terminate() { _ = p.Signal(syscall.SIGTERM) }
-
-// Kill ends the process group: SIGKILL. Done tells when it is over.
-func (p *Process) Kill() { _ = p.Signal(syscall.SIGKILL) }
+func (p *Process) Spec() Spec { return p.spec }
 
 // Done is closed once the process has ended, was reaped, and nothing of what it
-// started is left.
-func (p *Process) Done() <-chan struct{} { return nil }
+// started is left. The last line of its output has been handed on then.
+func (p *Process) Done() <-chan struct{} { return p.done }
 
 // Exit says how the process ended; it is to be read after Done.
-func (p *Process) Exit() Exit { return Exit{} }
+func (p *Process) Exit() Exit {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.exit
+}
 
 // LastWords gives the last lines of output, oldest first, of both streams as
 // they came: at most LastLines of them, and LastBytes together.
-func (p *Process) LastWords() []string { return nil }
+func (p *Process) LastWords() []string { return p.words.list() }
 
 // ReadyC is closed once the worker was seen to be ready by notify or listen, as
-// Spec.Ready asks. With ReadyRegister it never is.
-func (p *Process) ReadyC() <-chan struct{} { return nil }
+// Spec.Ready asks. With config.ReadyRegister it never is.
+func (p *Process) ReadyC() <-chan struct{} { return p.ready }
 
 // ReadyBy says which sign closed ReadyC: config.ReadyNotify or
 // config.ReadyListen; "" before that.
-func (p *Process) ReadyBy() config.Ready { return "" }
+func (p *Process) ReadyBy() config.Ready {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.readyBy
+}
 
 // StatusText is what the worker said last with STATUS= to its notify socket; ""
-// when it said nothing.
-func (p *Process) StatusText() string { return "" }
+// when it said nothing. It is as the worker wrote it, at most 256 bytes.
+func (p *Process) StatusText() string {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.status
+}
 
 // Owns reports whether the living process pid is of this worker: itself, one of
 // its group, or a descendant, daemonised ones included.
-func (p *Process) Owns(pid int) bool { return false }
+func (p *Process) Owns(pid int) bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return !p.ended && p.family.owns(pid)
+}
 
-// Usage is what the worker and its descendants use now.
-func (p *Process) Usage() (Usage, error) { return Usage{}, nil }
+// Usage is what the worker and its descendants use now. It is os.ErrProcessDone
+// once the process has ended.
+func (p *Process) Usage() (Usage, error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.ended {
+		return Usage{}, os.ErrProcessDone
+	}
+	return sumUsage(p.family.look()), nil
+}
 
-// The bounds of LastWords.
-const (
-	LastLines = 20
-	LastBytes = 4 << 10
-)
+// Signal sends a signal to the whole process group. Once the process has ended
+// it is os.ErrProcessDone.
+func (p *Process) Signal(sig syscall.Signal) error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	// The process is reaped after ended is set, so that the number is still its own.
+	if p.ended {
+		return os.ErrProcessDone
+	}
+	p.family.look() // those that will have left the group by the end
+	if err := unix.Kill(-p.pid, sig); err != nil {
+		return fmt.Errorf("send %s to worker %d (process group %d): %w", signalName(sig), p.spec.ID, p.pid, err)
+	}
+	return nil
+}
+
+// Terminate asks the process group to end: SIGTERM, and SIGCONT for a stopped
+// one, which could not take it otherwise.
+func (p *Process) Terminate() {
+	_ = p.Signal(syscall.SIGTERM) // it can fail only because the process has ended
+	_ = p.Signal(syscall.SIGCONT)
+}
+
+// Kill ends the process group: SIGKILL. Done tells when it is over.
+func (p *Process) Kill() {
+	_ = p.Signal(syscall.SIGKILL) // it can fail only because the process has ended
+}
+
+func (p *Process) sawReady(by config.Ready) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.readyBy == "" && !p.ended {
+		p.readyBy = by
+		close(p.ready)
+	}
+}
+
+// watchReady starts what watches for the signs that Spec.Ready names; each ends
+// with the process.
+func (p *Process) watchReady() {
+	if p.spec.Ready == config.ReadyAuto || p.spec.Ready == config.ReadyListen {
+		go func() {
+			if newListenWatch(p.spec.Socket, p.pid, p.launcher.clock).wait(p.alive) {
+				p.sawReady(config.ReadyListen)
+			}
+		}()
+	}
+}
+
+func (p *Process) serveNotify() {
+	p.notify.serve(p.mayNotify,
+		func() { p.sawReady(config.ReadyNotify) },
+		func(text string) {
+			p.mu.Lock()
+			defer p.mu.Unlock()
+			p.status = text
+		})
+}
+
+// mayNotify lets only the worker's own processes speak. A short-lived one, as
+// systemd-notify, may be gone when its message is read: then its user decides, who
+// could do to the worker whatever he wants anyway.
+func (p *Process) mayNotify(sender *unix.Ucred) bool {
+	if sender.Pid <= 0 { // from a PID namespace that ripd cannot see into
+		return false
+	}
+	if _, err := readStat(int(sender.Pid)); err != nil {
+		return int(sender.Uid) == os.Geteuid()
+	}
+	return p.Owns(int(sender.Pid))
+}
+
+// readOutput starts a goroutine for each stream.
+func (p *Process) readOutput(out func(Line)) {
+	limit := p.spec.LineLimit
+	if limit <= 0 {
+		limit = DefaultLineLimit
+	}
+	for i, stream := range []string{Stdout, Stderr} {
+		pipe, line := p.pipes[i], Line{Worker: p.spec.ID, PID: p.pid, Generation: p.spec.Generation, Stream: stream}
+		p.readers.Go(func() {
+			defer pipe.Close()
+			splitLines(pipe, limit, func(text []byte, truncated bool) {
+				p.words.add(text)
+				line.Text, line.Truncated = text, truncated
+				out(line)
+			})
+		})
+	}
+}
+
+// follow waits for the end of the process and cleans up behind it. It takes a
+// thread of the system as long as the process lives.
+func (p *Process) follow() {
+	waitUntilDead(p.pid)
+	p.mu.Lock()
+	p.ended = true
+	p.mu.Unlock()
+	p.endLife()
+
+	left := p.sweep()
+	exit := p.launcher.reapLeader(p.pid)
+	exit.Left = left
+	p.mu.Lock()
+	p.exit = exit
+	p.mu.Unlock()
+
+	p.drainOutput()
+	if p.notify != nil {
+		p.notify.close()
+	}
+	p.launcher.forget(p)
+	close(p.done)
+}
+
+// waitUntilDead returns when the process is a zombie, which keeps its number
+// from being used again.
+func waitUntilDead(pid int) {
+	for {
+		err := unix.Waitid(unix.P_PID, pid, nil, unix.WEXITED|unix.WNOWAIT, nil)
+		if !errors.Is(err, unix.EINTR) {
+			return
+		}
+	}
+}
+
+// sweep ends what is left of the worker when its leader is dead, and returns how
+// many processes resisted. Members that lose their parent become ripd's children.
+func (p *Process) sweep() (left int) {
+	clock := p.launcher.clock
+	deadline := clock.Now().Add(sweepMax)
+	for pause := sweepFirstPause; ; pause = min(pause*2, sweepLastPause) {
+		_ = unix.Kill(-p.pid, unix.SIGKILL) // all of the group in one step: nothing can fork out of it
+		members, err := p.family.members()
+		if err != nil {
+			p.launcher.log.Warn("cannot look for what a worker left behind", "worker", p.spec.ID, "error", err)
+			return 0
+		}
+		left = 0
+		for _, member := range members {
+			if member.dead() && p.launcher.reapOrphan(member) {
+				continue
+			}
+			left++
+			if !member.dead() {
+				_ = killProcess(member) // the next round sees whether it worked
+			}
+		}
+		if left == 0 || clock.Now().After(deadline) {
+			return left
+		}
+		<-clock.After(pause)
+	}
+}
+
+// drainOutput lets the readers finish. Usually the pipes are at their end; when
+// something that could not be ended holds them, they are given up.
+func (p *Process) drainOutput() {
+	deadline := time.Now().Add(drainMax)
+	for _, pipe := range p.pipes {
+		_ = pipe.SetReadDeadline(deadline) // an error: the reader has closed it
+	}
+	p.readers.Wait()
+}

@@ -9,11 +9,7 @@
 // behind.
 package worker
 
-import (
-	"time"
-
-	"ripd/internal/config"
-)
+import "ripd/internal/config"
 
 // Spec says what to start.
 type Spec struct {
@@ -53,11 +49,4 @@ type Line struct {
 	// Truncated tells that the line was longer than the limit: its next part
 	// follows as the next Line of this stream.
 	Truncated bool
-}
-
-// Clock gives the time; tests pass their own. nil in options means the
-// system's.
-type Clock interface {
-	Now() time.Time
-	After(d time.Duration) <-chan time.Time
 }
