@@ -1,0 +1,154 @@
+// Package cli is ripctl: its commands, what they print, and how they exit.
+//
+// A command finds the app that is meant (target.go), calls its control
+// socket, and prints the answer for people or, with --json, for programs.
+// Results go to standard output, all else to standard error. What the app or
+// its clients wrote is never sent to a terminal as it is (clean.go).
+package cli
+
+import (
+	"context"
+	"io"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"ripd/internal/api"
+)
+
+// The exit codes of ripctl.
+const (
+	ExitDone       = 0 // done
+	ExitFailed     = 1 // it was tried and failed, or ripctl may not
+	ExitUsage      = 2 // the command line is wrong, or does not say which app
+	ExitNotRunning = 3 // no app runs, or the one that is meant does not
+	ExitNoApp      = 4 // apps run, but none has that name
+	ExitRolledBack = 5 // the new code did not start; the old workers serve
+)
+
+// Env is what a run of ripctl depends on.
+type Env struct {
+	Args    []string // without the program's name
+	Environ []string // as os.Environ gives it
+	Stdout  io.Writer
+	Stderr  io.Writer
+	Version string // of ripctl
+
+	Now        func() time.Time // nil: time.Now
+	Width      int              // of the terminal, in cells; 0: as Stdout says
+	RuntimeDir string           // where apps of the foreground have their sockets; "": api.RuntimeDir
+	SystemDir  string           // where systemd has its sockets; "": api.SystemDir
+}
+
+// session is one run of ripctl.
+type session struct {
+	console
+	env    Env
+	json   bool
+	socket string // --socket
+}
+
+// Main runs ripctl and gives its exit code. When ctx ends, as with Ctrl-C,
+// ripctl stops to watch; what it began at ripd goes on.
+func Main(ctx context.Context, env Env) int {
+	if env.Now == nil {
+		env.Now = time.Now
+	}
+	if env.RuntimeDir == "" {
+		env.RuntimeDir = api.RuntimeDir(env.Environ)
+	}
+	if env.SystemDir == "" {
+		env.SystemDir = api.SystemDir
+	}
+	s := &session{env: env, console: newConsole(env)}
+	root := s.root()
+	root.SetArgs(protectNegatives(env.Args))
+	err := root.ExecuteContext(ctx)
+	if err == nil {
+		return ExitDone
+	}
+	p := explain(err)
+	s.printProblem(p)
+	return p.exit
+}
+
+// root makes the tree of commands.
+func (s *session) root() *cobra.Command {
+	root := &cobra.Command{
+		Use:   "ripctl COMMAND",
+		Short: "The remote control of ripd",
+		Long: `ripctl looks at and steers the apps that ripd serves on this machine.
+
+With one app running, its name may be left out. ripctl finds the apps that you
+started in a terminal, and those that systemd started and you may steer (as root, or as
+a member of the group ripctl).`,
+		Example: `  ripctl list             the apps that run
+  ripctl status shop      how shop is
+  ripctl restart shop     replace its workers, and wait for the verdict
+  ripctl scale shop +1    one worker more`,
+		SilenceErrors:     true,
+		SilenceUsage:      true,
+		CompletionOptions: cobra.CompletionOptions{DisableDefaultCmd: true},
+		Args:              s.unknownCommand,
+		RunE:              func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
+	}
+	root.SetOut(s.env.Stdout)
+	root.SetErr(s.env.Stderr)
+	root.PersistentFlags().BoolVar(&s.json, "json", false, "print JSON, for programs")
+	root.PersistentFlags().StringVar(&s.socket, "socket", "", "call the control socket at `PATH` instead of looking for apps")
+	root.PersistentFlags().BoolP("help", "h", false, "say how the command is used")
+	root.SetFlagErrorFunc(flagError)
+	root.SetHelpCommand(&cobra.Command{Hidden: true, Use: "help [COMMAND]", RunE: s.help})
+	root.AddGroup(&cobra.Group{ID: groupLook, Title: "Look:"}, &cobra.Group{ID: groupSteer, Title: "Steer:"},
+		&cobra.Group{ID: groupMore, Title: "More:"})
+	root.SetUsageTemplate(usageTemplate)
+	for _, c := range []*cobra.Command{
+		s.list(), s.status(), s.workers(), s.events(), s.metrics(),
+		s.roll("restart"), s.roll("reload"), s.scale(), s.drain(), s.resume(), s.stop(),
+		s.config(), s.version(), s.completion(),
+	} {
+		root.AddCommand(c)
+	}
+	return root
+}
+
+// The groups of the help text.
+const (
+	groupLook  = "look"
+	groupSteer = "steer"
+	groupMore  = "more"
+)
+
+// usageTemplate is what follows the first paragraph of a help text.
+const usageTemplate = `Usage: {{if .HasAvailableSubCommands}}{{.CommandPath}} COMMAND{{else}}{{.UseLine}}{{end}}
+{{- if .HasAvailableSubCommands}}{{$cmds := .Commands}}{{$root := .}}
+{{- if .Groups}}{{range $group := .Groups}}
+
+{{.Title}}{{range $cmds}}{{if and (eq .GroupID $group.ID) .IsAvailableCommand}}
+  {{rpad .Name .NamePadding}} {{.Short}}{{end}}{{end}}{{end}}
+{{- else}}
+
+Commands:{{range $cmds}}{{if .IsAvailableCommand}}
+  {{rpad .Name .NamePadding}} {{.Short}}{{end}}{{end}}{{end}}{{end}}
+{{- if .HasExample}}
+
+Examples:
+{{.Example}}{{end}}
+
+Flags:
+{{if .HasAvailableLocalFlags}}{{.LocalFlags.FlagUsages | trimTrailingWhitespaces}}
+{{end}}{{if .HasAvailableInheritedFlags}}{{.InheritedFlags.FlagUsages | trimTrailingWhitespaces}}
+{{end}}{{if .HasAvailableSubCommands}}
+"ripctl help COMMAND" says more.
+{{else}}
+Exit codes: 0 done, 1 failed, 2 usage, 3 not running, 4 no such app, 5 rolled back.
+{{end}}`
+
+// help prints the help text of a command.
+func (s *session) help(cmd *cobra.Command, args []string) error {
+	c, rest, err := cmd.Root().Find(args)
+	if err != nil || c == nil || (len(rest) > 0 && c == cmd.Root()) {
+		return s.unknownCommand(cmd.Root(), args)
+	}
+	return c.Help()
+}
