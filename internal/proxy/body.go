@@ -1,0 +1,297 @@
+package proxy
+
+import (
+	"errors"
+	"io"
+	"os"
+	"sync/atomic"
+	"syscall"
+	"time"
+
+	"ripd/internal/http1"
+)
+
+// errBodyTimeout: the client sent its body too slowly.
+var errBodyTimeout = errors.New("the body did not arrive in time")
+
+// errBodyTooLarge: a chunked body passed limits.body.
+var errBodyTooLarge = errors.New("the body is longer than this server takes")
+
+// readBody reads the body of the request whose head is in c.head, and submits
+// the request when it is complete: a slow client holds no worker.
+func (c *conn) readBody() {
+	h := c.head
+	c.head = nil
+	defer h.free()
+	src := c.newBody(h)
+	defer src.close()
+	c.phase.Store(phaseBody)
+	src.extend()
+	if h.req.ExpectContinue && len(src.have) == 0 {
+		c.out.interim()
+	}
+	if !c.srv.config.Load().Proxy.RequestBuffering {
+		c.passBody(h, src)
+		return
+	}
+	body, err := c.collect(src)
+	if err != nil {
+		c.bodyFailed(h, err)
+		return
+	}
+	r := &c.req
+	now := c.srv.clock.now()
+	r.compose(&h.req, src.total, false)
+	r.stamp(now)
+	r.wire = append(r.wire, body...)
+	r.bytesIn = src.total
+	c.keep(src.have)
+	c.began = now
+	c.submit(now)
+}
+
+// collect reads the whole body: limits.buffer of it into memory, the rest into a
+// temporary file.
+func (c *conn) collect(src *bodySource) ([]byte, error) {
+	limits := &c.srv.config.Load().Limits
+	mem := make([]byte, 0, min(max(src.left, blockSize), limits.Buffer))
+	for {
+		data, err := src.next()
+		if err == io.EOF {
+			return mem, nil
+		}
+		if err != nil {
+			return nil, err
+		}
+		if src.total > limits.Body {
+			return nil, errBodyTooLarge
+		}
+		r := &c.req
+		if r.rest == nil {
+			n := min(len(data), int(limits.Buffer)-len(mem))
+			mem = append(mem, data[:n]...)
+			data = data[n:]
+		}
+		if len(data) == 0 {
+			continue
+		}
+		if r.rest == nil {
+			r.rest = &spool{dir: c.srv.spoolDir, limit: limits.Body, keep: true}
+		}
+		if err := r.rest.write(data); err != nil {
+			c.srv.log.Error("a request's body cannot be kept", "error", err)
+			return nil, err
+		}
+	}
+}
+
+// bodyFailed ends a request whose body did not come whole.
+func (c *conn) bodyFailed(h *headScratch, err error) {
+	var problem *http1.Error
+	switch {
+	case errors.As(err, &problem):
+		c.refuseRequest(&h.req, 400, causeBadRequest, problem.Reason)
+	case errors.Is(err, errBodyTooLarge):
+		c.refuseRequest(&h.req, 413, causeTooLarge, err.Error())
+	case errors.Is(err, errBodyTimeout):
+		c.refuseRequest(&h.req, 408, causeBodyTimeout, err.Error())
+	case errors.Is(err, errClientGone):
+		c.gone = true
+		c.req.nameOnly(&h.req)
+		c.req.close, c.req.answer.cause = true, causeClientLeft
+		c.done()
+	default:
+		c.req.nameOnly(&h.req)
+		c.dropBuffer()
+		c.req.close = true
+		c.req.refuse(503, causeSpool)
+	}
+}
+
+// keep makes b, which may be part of the buffer, the connection's buffer: what
+// was pipelined behind a body.
+func (c *conn) keep(b []byte) {
+	c.kept = len(b) > 0
+	if len(b) == 0 {
+		c.dropBuffer()
+		return
+	}
+	if len(b) > blockSize {
+		c.big = append([]byte(nil), b...)
+		c.filled = len(c.big)
+		return
+	}
+	if c.in == nil {
+		c.in = newBlock()
+	}
+	c.filled = copy(c.in[:], b)
+	c.big = nil
+}
+
+// errClientGone: the client's end came in the middle of a request.
+var errClientGone = errors.New("the client has left")
+
+// bodySource gives a request's body piece by piece, without its framing.
+type bodySource struct {
+	c       *conn
+	chunked bool
+	left    int64 // of a body with a length
+	decoder http1.Chunked
+	have    []byte // read and not yet given
+	buf     *copyBlock
+	total   int64
+	started time.Duration
+}
+
+// newBody begins with what the connection has read behind the head.
+func (c *conn) newBody(h *headScratch) *bodySource {
+	return &bodySource{
+		c: c, chunked: h.req.Chunked, left: h.req.ContentLength,
+		have: c.buffer()[h.req.HeadLen:], buf: newCopyBlock(), started: c.srv.clock.now(),
+	}
+}
+
+func (b *bodySource) close() { b.buf.free() }
+
+// next returns the next piece, which is valid until the call after; io.EOF at
+// the end. What the client sent behind the body stays in have.
+func (b *bodySource) next() ([]byte, error) {
+	for {
+		data, done, err := b.decode()
+		if err != nil {
+			return nil, err
+		}
+		if len(data) > 0 {
+			b.total += int64(len(data))
+			return data, nil
+		}
+		if done {
+			return nil, io.EOF
+		}
+		n, err := b.c.receive(b.buf[:])
+		if err != nil {
+			return nil, err
+		}
+		b.have = b.buf[:n]
+		b.extend()
+	}
+}
+
+// decode takes a piece out of have.
+func (b *bodySource) decode() (data []byte, done bool, err error) {
+	if !b.chunked {
+		n := min(b.left, int64(len(b.have)))
+		data, b.have = b.have[:n], b.have[n:]
+		b.left -= n
+		return data, b.left == 0, nil
+	}
+	for len(b.have) > 0 {
+		data, n, done, err := b.decoder.Next(b.have)
+		b.have = b.have[n:]
+		if err != nil || done || len(data) > 0 {
+			return data, done, err
+		}
+	}
+	return nil, false, nil
+}
+
+// extend gives the client time for the next piece.
+func (b *bodySource) extend() {
+	bought := time.Duration(b.total/minBodyRate) * time.Second
+	b.c.deadline.Store(int64(b.started + b.c.srv.config.Load().Timeouts.ClientBody + bought))
+}
+
+// receive waits for the client's next bytes. errBodyTimeout is the janitor's word.
+func (c *conn) receive(p []byte) (int, error) {
+	for {
+		var n int
+		var errno syscall.Errno
+		err := c.raw.Read(func(fd uintptr) bool {
+			n, errno = recv(fd, p, 0)
+			return errno != syscall.EAGAIN
+		})
+		switch {
+		case errors.Is(err, os.ErrDeadlineExceeded):
+			_ = c.nc.SetReadDeadline(time.Time{})
+			c.kicked.Store(false)
+			if at := c.deadline.Load(); at != 0 && int64(c.srv.clock.now()) >= at {
+				return 0, errBodyTimeout
+			}
+		case err != nil || errno != 0 || n == 0:
+			return 0, errClientGone
+		default:
+			return n, nil
+		}
+	}
+}
+
+// liveBody is the body of a request that is passed on while it arrives
+// (proxy.request_buffering = false). The client's goroutine gives it to the
+// worker's connection once the request is leased.
+type liveBody struct {
+	start    chan rawConn  // holds one: the worker's connection, when the head has been written
+	over     chan struct{} // closed with the request
+	complete atomic.Bool   // the client has sent all of it
+	failed   atomic.Bool   // the client has not, and never will
+	bytes    atomic.Int64  // that have arrived
+	waiting  atomic.Int64  // since when the worker is waited for; 0: the client is
+}
+
+// passBody submits the request with its head alone and passes the body on.
+func (c *conn) passBody(h *headScratch, src *bodySource) {
+	r := &c.req
+	live := &liveBody{start: make(chan rawConn, 1), over: make(chan struct{})}
+	now := c.srv.clock.now()
+	r.compose(&h.req, h.req.ContentLength, h.req.Chunked)
+	r.stamp(now)
+	r.live = live
+	have := append([]byte(nil), src.have...)
+	c.dropBuffer()
+	src.have = have
+	if !c.submit(now) {
+		return
+	}
+	select {
+	case worker := <-live.start:
+		c.pump(worker, src, live)
+	case <-live.over:
+	}
+	if live.complete.Load() {
+		c.keep(src.have)
+		c.began = c.srv.clock.now()
+	}
+}
+
+// pump writes the body to the worker.
+func (c *conn) pump(to rawConn, src *bodySource, live *liveBody) {
+	var framed []byte
+	for {
+		live.waiting.Store(0)
+		data, err := src.next()
+		live.waiting.Store(int64(c.srv.clock.now()))
+		end := err == io.EOF
+		if err != nil && !end || src.total > c.srv.config.Load().Limits.Body {
+			live.failed.Store(true)
+			c.gone = true
+			to.Close() // the worker must not take the part for the whole
+			return
+		}
+		live.bytes.Store(src.total)
+		framed = framed[:0]
+		switch {
+		case src.chunked && end:
+			framed = append(framed, http1.LastChunk...)
+		case src.chunked:
+			framed = http1.AppendChunk(framed, data)
+		default:
+			framed = append(framed, data...)
+		}
+		if _, err := to.Write(framed); err != nil {
+			return // a worker that takes no more has answered, or its lease tells
+		}
+		if end {
+			live.complete.Store(true)
+			return
+		}
+	}
+}

@@ -1,0 +1,458 @@
+package proxy
+
+import (
+	"errors"
+	"net"
+	"net/netip"
+	"os"
+	"sync"
+	"sync/atomic"
+	"syscall"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"ripd/internal/http1"
+	"ripd/internal/pool"
+)
+
+// Where a connection stands, for the janitor and for those who count.
+const (
+	phaseIdle    uint32 = iota // waits for a request's first byte
+	phaseHead                  // a head is arriving
+	phaseBody                  // a body is arriving
+	phaseRunning               // a request is submitted and not yet answered
+	phaseClosing               // the last answer is given; the client's end is awaited
+)
+
+// Whose turn it is to use the connection's request.
+const (
+	turnFree    uint32 = iota // the client's goroutine may begin the next request
+	turnTaken                 // the request is submitted, or being answered
+	turnAwaited               // likewise, and the client's goroutine sleeps until it is free
+)
+
+// lingerTime is how long a connection whose last answer is given waits for the
+// client's end before it is closed. Closing at once could reset the connection
+// before the client has read the answer (RFC 9112 section 9.6).
+const lingerTime = 2 * time.Second
+
+// minBodyRate is the pace, in bytes a second, that buys a request's body more
+// time than timeouts.client_body: a large upload on a slow line may take long, a
+// body that trickles may not.
+const minBodyRate = 1 << 10
+
+// conn is one client connection. Its goroutine owns everything but the fields
+// that are atomic, the outlet (which has a lock) and the request while it is
+// submitted. Only that goroutine closes the socket.
+type conn struct {
+	srv     *Server
+	nc      rawConn
+	raw     syscall.RawConn
+	address []byte // the client's, without the port; nil on a unix socket
+	proto   []byte // the value of X-Forwarded-Proto
+
+	in     *block // what has been read; nil while nothing has
+	big    []byte // instead of in, for a head larger than a block
+	filled int
+	began  time.Duration // when the first byte of what is in the buffer came
+	head   *headScratch  // of the request whose body is being read
+	want   wish
+	kept   bool // the buffer has bytes that advance has not seen
+	waits  bool // the last request went into the queue
+	gone   bool // reading has ended: the peer's end, an error, or a deadline
+
+	phase    atomic.Uint32
+	turn     atomic.Uint32
+	turnFree chan struct{} // made when first needed
+	deadline atomic.Int64  // of the phase, on the server's clock; 0: none
+	halfOpen atomic.Bool   // the client has ended its side, and may wait for the answer
+	kicked   atomic.Bool   // woken from reading to look around
+
+	req request
+	out outlet
+
+	readable func(fd uintptr) bool // onReadable, made once
+}
+
+// wish is why onReadable left its callback.
+type wish uint8
+
+const (
+	wantNothing wish = iota
+	wantBody         // the request's body has to be read
+	wantClose        // the connection has come to its end
+)
+
+// newConn returns nil for a socket that cannot serve.
+func newConn(s *Server, nc net.Conn) *conn {
+	rc, ok := nc.(rawConn)
+	if !ok {
+		return nil
+	}
+	raw, err := rc.SyscallConn()
+	if err != nil {
+		return nil
+	}
+	c := &conn{srv: s, nc: rc, raw: raw, proto: []byte("http"), address: clientAddress(nc.RemoteAddr())}
+	c.req.conn = c
+	c.req.ticket.Request = &c.req
+	c.readable = c.onReadable
+	c.out.init(c)
+	c.deadline.Store(int64(s.clock.now() + s.config.Load().Timeouts.ClientIdle))
+	return c
+}
+
+// clientAddress is the IP address as text, without a zone; nil for unix sockets.
+func clientAddress(a net.Addr) []byte {
+	tcp, ok := a.(*net.TCPAddr)
+	if !ok {
+		return nil
+	}
+	ip, ok := netip.AddrFromSlice(tcp.IP)
+	if !ok {
+		return nil
+	}
+	return ip.Unmap().AppendTo(nil)
+}
+
+// serve is the life of the connection.
+func (c *conn) serve() {
+	defer c.end()
+	for !c.gone {
+		c.want = wantNothing
+		var err error
+		if c.kept {
+			c.kept = false
+			c.advance()
+		} else {
+			err = c.raw.Read(c.readable)
+		}
+		switch {
+		case errors.Is(err, os.ErrDeadlineExceeded):
+			c.lookAround()
+		case err != nil:
+			c.gone = true
+		case c.want == wantBody:
+			c.readBody()
+		case c.want == wantClose:
+			c.gone = true
+		}
+	}
+}
+
+// end closes the socket once nobody else uses the connection.
+func (c *conn) end() {
+	if c.srv.pool.Leave(&c.req.ticket) {
+		c.req.answer.cause = causeClientLeft
+		c.done()
+	}
+	c.awaitTurn()
+	c.nc.Close()
+	c.dropBuffer()
+	c.srv.forget(c)
+}
+
+// onReadable reads and begins requests for as long as the socket has bytes. It
+// runs inside RawConn.Read: false means to wait until there are more. After a
+// short read the socket was empty, and whatever comes later wakes the poller.
+func (c *conn) onReadable(fd uintptr) bool {
+	for {
+		b := c.room()
+		n, errno := recv(fd, b, 0)
+		switch {
+		case errno == syscall.EAGAIN:
+			if c.filled == 0 {
+				c.dropBuffer()
+			}
+			return false
+		case n == 0:
+			return c.ended(errno)
+		}
+		if c.filled == 0 {
+			c.began = c.srv.clock.now()
+		}
+		c.filled += n
+		if leave := c.advance(); leave {
+			return true
+		}
+		// The bytes and the end of a client that sent its request and left may
+		// have come as one event: with a request in the queue, look again.
+		if n < len(b) && !c.waits {
+			return false
+		}
+		c.waits = false
+	}
+}
+
+// room returns where the next bytes go. It is never empty: awaitHead sees to that.
+func (c *conn) room() []byte {
+	if c.big != nil {
+		return c.big[c.filled:]
+	}
+	if c.in == nil {
+		c.in = newBlock()
+	}
+	return c.in[c.filled:]
+}
+
+func (c *conn) buffer() []byte {
+	if c.big != nil {
+		return c.big[:c.filled]
+	}
+	if c.in == nil {
+		return nil
+	}
+	return c.in[:c.filled]
+}
+
+// consume drops the first n bytes of the buffer, and the buffer with its last.
+func (c *conn) consume(n int) {
+	rest := c.buffer()[n:]
+	switch {
+	case len(rest) == 0:
+		c.dropBuffer()
+	case c.big != nil && len(rest) <= blockSize:
+		c.in = newBlock()
+		c.filled = copy(c.in[:], rest)
+		c.big = nil
+	default:
+		c.filled = copy(c.buffer(), rest)
+	}
+}
+
+func (c *conn) dropBuffer() {
+	if c.in != nil {
+		c.in.free()
+		c.in = nil
+	}
+	c.big, c.filled = nil, 0
+}
+
+// headScratch is where a head is parsed. Its array of fields is too large for
+// each connection to have one.
+type headScratch struct{ req http1.Request }
+
+var headScratches = sync.Pool{New: func() any { return new(headScratch) }}
+
+func newHeadScratch() *headScratch { return headScratches.Get().(*headScratch) }
+
+func (h *headScratch) free() {
+	h.req.Reset()
+	headScratches.Put(h)
+}
+
+// advance begins the requests whose heads are complete in the buffer. It reports
+// whether to leave the callback, for the reason in c.want.
+func (c *conn) advance() (leave bool) {
+	for c.filled > 0 {
+		if c.phase.Load() == phaseClosing {
+			c.dropBuffer() // nothing that follows the last answer is looked at
+			return false
+		}
+		h := newHeadScratch()
+		n, err := h.req.Parse(c.buffer(), c.srv.headLimits())
+		switch {
+		case err == http1.ErrIncomplete:
+			h.free()
+			return c.awaitHead()
+		case err != nil:
+			c.refuseHead(h, err)
+			return true
+		}
+		c.awaitTurn()
+		if c.phase.Load() == phaseClosing {
+			h.free()
+			c.dropBuffer()
+			return false
+		}
+		if c.begin(h, n) {
+			return true
+		}
+	}
+	return false
+}
+
+// awaitHead makes room and time for the rest of a head.
+func (c *conn) awaitHead() (leave bool) {
+	if c.turn.Load() == turnFree && c.phase.Load() == phaseIdle {
+		c.phase.Store(phaseHead)
+		c.deadline.Store(int64(c.began + c.srv.config.Load().Timeouts.ClientHeader))
+	}
+	if len(c.room()) > 0 {
+		return false
+	}
+	// The codec ends heads that pass limits.header, so this ends, too.
+	bigger := make([]byte, 2*c.filled)
+	copy(bigger, c.buffer())
+	filled := c.filled
+	c.dropBuffer()
+	c.big, c.filled = bigger, filled
+	return false
+}
+
+// begin starts on the request whose head h fills the first n bytes of the buffer.
+// The connection's turn is free. It reports whether to leave the callback.
+func (c *conn) begin(h *headScratch, n int) (leave bool) {
+	c.turn.Store(turnTaken)
+	c.out.reset()
+	r := &c.req
+	r.begin(&h.req, c.began)
+	if refused := c.check(&h.req); refused {
+		h.free()
+		return true
+	}
+	body := 0
+	if h.req.HasBody() {
+		if h.req.Chunked || int64(c.filled-n) < h.req.ContentLength || h.req.ContentLength > c.srv.config.Load().Limits.Buffer {
+			c.head, c.want = h, wantBody
+			return true
+		}
+		body = int(h.req.ContentLength)
+	}
+	r.compose(&h.req, h.req.ContentLength, false)
+	h.free()
+	now := c.srv.clock.now()
+	r.stamp(now)
+	r.wire = append(r.wire, c.buffer()[n:n+body]...)
+	r.bytesIn = int64(body)
+	c.consume(n + body)
+	c.began = now
+	c.submit(now)
+	return false
+}
+
+// check answers what is not for a worker. It reports whether the connection
+// ends with that answer.
+func (c *conn) check(head *http1.Request) (refused bool) {
+	limits := &c.srv.config.Load().Limits
+	switch {
+	case head.Upgrade:
+		c.refuseRequest(head, 501, causeUpgrade, "this server passes no upgrades and no tunnels on")
+	case head.ContentLength > limits.Body:
+		c.refuseRequest(head, 413, causeTooLarge, "the body is longer than this server takes")
+	default:
+		return false
+	}
+	return true
+}
+
+// submit gives the request to the pool, or answers it. It reports whether a
+// worker's goroutine, or the janitor, will do so.
+func (c *conn) submit(now time.Duration) (admitted bool) {
+	s, r := c.srv, &c.req
+	c.deadline.Store(0)
+	c.phase.Store(phaseRunning)
+	if s.isStatus(r) {
+		s.answerStatus(r)
+		return false
+	}
+	if s.fresh != nil {
+		if page := s.fresh(); page != nil {
+			r.respond(&http1.Reply{Status: page.Status, ContentType: page.ContentType, Body: page.Body}, causeBroken)
+			return false
+		}
+	}
+	r.admitted = true
+	switch v := s.pool.Submit(&r.ticket, now); v {
+	case pool.Queued:
+		c.waits = true
+	case pool.Full, pool.NoWorker, pool.Stopping:
+		r.admitted = false
+		r.refuse(503, v.String())
+		return false
+	}
+	return true
+}
+
+// awaitTurn sleeps until the submitted request, if there is one, is answered.
+func (c *conn) awaitTurn() {
+	if c.turn.Load() == turnFree {
+		return
+	}
+	if c.turnFree == nil {
+		c.turnFree = make(chan struct{}, 1)
+	}
+	if c.turn.CompareAndSwap(turnTaken, turnAwaited) {
+		<-c.turnFree
+	}
+}
+
+// ended meets the end of the client's side, or a broken connection. It reports
+// whether to leave the callback.
+//
+// A client that closes its socket and one that only ends its side and waits for
+// the answer look the same. While the request waits in the queue an interim
+// answer tells them apart: it draws a reset from the socket that was closed.
+// Without that (HTTP/1.0) a waiting request whose client ended its side counts
+// as left; a running one gets its answer.
+func (c *conn) ended(errno syscall.Errno) (leave bool) {
+	c.want = wantClose
+	if errno != 0 || c.turn.Load() == turnFree {
+		return true
+	}
+	if c.halfOpen.Load() {
+		return false // the poller woke us, but nothing has changed
+	}
+	if c.req.minor == 0 && c.srv.pool.Leave(&c.req.ticket) {
+		c.req.answer.cause = causeClientLeft
+		c.done()
+		return true
+	}
+	c.halfOpen.Store(true)
+	c.dropBuffer()
+	if c.req.minor > 0 {
+		c.out.probe()
+	}
+	// The answer may have been given meanwhile; then nobody wakes us again.
+	return c.turn.Load() == turnFree
+}
+
+// lookAround follows a kick of the janitor's or of done: it acts on whatever has
+// come to its deadline.
+func (c *conn) lookAround() {
+	// Errors here mean that the socket is closed, which reading tells next.
+	_ = c.nc.SetReadDeadline(time.Time{})
+	c.kicked.Store(false)
+	at := c.deadline.Load()
+	due := at != 0 && int64(c.srv.clock.now()) >= at
+	switch phase := c.phase.Load(); {
+	case c.halfOpen.Load() && c.turn.Load() == turnFree, c.out.broken():
+		c.gone = true
+	case !due:
+	case phase == phaseHead:
+		c.gone = true
+		c.refuseHead(newHeadScratch(), errHeadTimeout)
+	case phase == phaseIdle:
+		c.gone = !c.pending()
+	case phase == phaseClosing:
+		c.gone = true
+	}
+}
+
+// pending looks for a request that has just come, so that an idle connection is
+// never closed on one.
+func (c *conn) pending() bool {
+	var one [1]byte
+	var n int
+	err := c.raw.Read(func(fd uintptr) bool {
+		n, _ = recv(fd, one[:], unix.MSG_PEEK)
+		return true
+	})
+	return err == nil && n > 0
+}
+
+// hurry brings the end of an idle connection forward to now.
+func (c *conn) hurry() {
+	at := c.deadline.Load()
+	if c.phase.Load() == phaseIdle && at > 1 && c.deadline.CompareAndSwap(at, 1) {
+		c.wake()
+	}
+}
+
+// wake makes the client's goroutine look around.
+func (c *conn) wake() {
+	if c.kicked.CompareAndSwap(false, true) {
+		_ = c.nc.SetReadDeadline(time.Unix(1, 0))
+	}
+}

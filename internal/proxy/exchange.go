@@ -1,0 +1,328 @@
+package proxy
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"syscall"
+	"time"
+
+	"ripd/internal/pool"
+)
+
+// streamGrace is how long a worker may go on with an answer without a declared
+// length when its client has gone. After that its connection is closed, which is
+// how an endless stream learns that nobody listens.
+const streamGrace = time.Second
+
+// exchange reads the answer to the request in hand, which has been written, and
+// gives it to the client. Requests that wait follow on the same connection for as
+// long as each answer comes whole in one read; the others are read piece by piece.
+func (l *lease) exchange() {
+	for {
+		err := l.raw.Read(l.readable)
+		switch {
+		case errors.Is(err, os.ErrDeadlineExceeded):
+			if l.overdue() {
+				l.hang()
+				return
+			}
+			continue
+		case err != nil:
+			l.broke(err)
+			return
+		}
+		break
+	}
+	if l.req == nil { // onReadable has done everything
+		return
+	}
+	err := l.follow()
+	var bad badAnswer
+	switch {
+	case err == nil:
+		l.settle()
+	case errors.Is(err, os.ErrDeadlineExceeded):
+		l.hang()
+	case errors.Is(err, errListenerGone):
+		l.abandon()
+	case errors.As(err, &bad):
+		l.bad(bad)
+	default:
+		l.broke(err)
+	}
+}
+
+// badAnswer wraps what absorb found wrong.
+type badAnswer struct{ error }
+
+// errListenerGone: the client of an endless answer has left.
+var errListenerGone = errors.New("the client has left")
+
+// onReadable is the common way of an answer, inside RawConn.Read: it comes whole
+// in one read, the next request is written, and then the answer. It returns false
+// to wait for the answer to that one, with nothing left unread: the poller tells
+// of all that comes later.
+//
+// Writing before answering gave 7 % more requests a second with 512 clients.
+func (l *lease) onReadable(fd uintptr) (leave bool) {
+	drained, ready := l.receive(fd)
+	if !ready {
+		return false
+	}
+	if !drained || l.fed != nil || !l.proven || l.err != nil ||
+		l.answer.stage != stageComplete || l.answer.head.Busy || !l.reusable() {
+		return true
+	}
+	l.used++
+	l.turn()
+	done := l.req
+	l.req, l.given = nil, l.answer.body
+	begun := l.next != nil && l.next.rest == nil && l.next.live == nil && l.sendNext(fd)
+	l.give(done)
+	return !begun
+}
+
+// receive reads once and absorbs what came. ready is false when nothing had come
+// yet; drained tells that the socket is empty now.
+func (l *lease) receive(fd uintptr) (drained, ready bool) {
+	n, errno := recv(fd, l.in[l.n:], 0)
+	switch {
+	case errno == syscall.EAGAIN:
+		return true, false
+	case n == 0:
+		l.eof, l.errno = true, errno
+		return true, true
+	}
+	drained = n < len(l.in)-l.n
+	l.n += n
+	l.err = l.absorb()
+	return drained, true
+}
+
+// sendNext writes the next request while its turn comes. It reports whether the
+// socket took all of it; then it is in hand. l.out still holds the last answer.
+func (l *lease) sendNext(fd uintptr) bool {
+	l.sent, _ = send(fd, l.next.wire) // an error shows again when begin writes
+	if l.sent < len(l.next.wire) {
+		return false
+	}
+	l.req, l.next = l.next, nil
+	l.answer.reset()
+	return true
+}
+
+// follow reads the answer in hand piece by piece until it is complete. What has
+// come goes to the client at once.
+func (l *lease) follow() error {
+	var left time.Duration // since when the client has been gone
+	for {
+		switch {
+		case l.err != nil:
+			return badAnswer{l.err}
+		case l.answer.stage == stageComplete:
+			return nil
+		case l.eof && l.errno == 0 && l.answer.stage == stageBody && l.answer.head.UntilClose:
+			l.answer.endOfBody(l)
+			return nil
+		case l.eof && l.errno != 0:
+			return l.errno
+		case l.eof:
+			return io.ErrUnexpectedEOF
+		}
+		l.flush()
+		if l.endless() && l.req.conn.out.broken() {
+			now := l.srv.clock.now()
+			if left == 0 {
+				left = now
+			}
+			if now-left > streamGrace {
+				return errListenerGone
+			}
+		}
+		if err := l.fill(); err != nil {
+			return err
+		}
+	}
+}
+
+// endless reports whether the end of the answer is not known beforehand.
+func (l *lease) endless() bool {
+	return l.answer.stage == stageBody && (l.answer.head.Chunked || l.answer.head.UntilClose)
+}
+
+// flush gives the client what has come so far.
+func (l *lease) flush() {
+	if len(l.out) == 0 {
+		return
+	}
+	l.answer.flushed = l.answer.stage != stageHead
+	l.req.conn.out.write(l.out)
+	l.out = l.out[:0]
+}
+
+// fill waits for the worker's next bytes. os.ErrDeadlineExceeded is the janitor's
+// word that the worker has passed timeouts.read.
+func (l *lease) fill() error {
+	for {
+		err := l.raw.Read(l.fillOnce)
+		if errors.Is(err, os.ErrDeadlineExceeded) && !l.overdue() {
+			continue
+		}
+		if err == nil {
+			l.since.Store(int64(l.srv.clock.now()))
+		}
+		return err
+	}
+}
+
+// onFill is the callback of fill.
+func (l *lease) onFill(fd uintptr) bool {
+	_, ready := l.receive(fd)
+	return ready
+}
+
+// settle ends an exchange whose answer is in.
+func (l *lease) settle() {
+	whole := l.stopFeeding()
+	r := l.req
+	if l.n > 0 {
+		l.srv.log.Warn("a worker wrote more than its answer; its connection was closed", "worker", l.spec.ID, "request_id", string(r.id[:]))
+	}
+	l.used++
+	keep := whole && l.reusable()
+	if !keep {
+		l.disconnect()
+	}
+	if l.answer.head.Busy && !l.answer.flushed && !r.retried && r.live == nil {
+		l.retry(pool.CauseBusy)
+		return
+	}
+	l.turn()
+	l.given = l.answer.body
+	l.give(r)
+}
+
+// give hands what is left of the answer to the client, and ends the request.
+func (l *lease) give(r *request) {
+	r.answer.bytesOut = l.given
+	if len(l.out) > 0 {
+		r.conn.out.write(l.out)
+		l.out = l.out[:0]
+	}
+	r.conn.out.finish(false)
+}
+
+// overdue reports whether the worker has passed timeouts.read, after the janitor
+// said so. Their clocks may have crossed: then reading goes on.
+func (l *lease) overdue() bool {
+	since := l.waitingSince()
+	if since != 0 && l.srv.clock.now()-since >= l.srv.config.Load().Timeouts.Read {
+		return true
+	}
+	_ = l.nc.SetReadDeadline(time.Time{})
+	return false
+}
+
+// waitingSince is since when the worker has given no byte; 0 when nobody waits
+// for it.
+func (l *lease) waitingSince() time.Duration {
+	if live := l.live.Load(); live != nil {
+		return time.Duration(live.waiting.Load())
+	}
+	return time.Duration(l.since.Load())
+}
+
+// hang meets a worker that passed timeouts.read: it is dropped, and replaced.
+func (l *lease) hang() {
+	l.fail(pool.CauseTimeout, fmt.Errorf("no byte for %s", l.srv.config.Load().Timeouts.Read))
+	l.stopFeeding()
+	l.disconnect()
+	l.turn()
+	l.apologize(504, pool.CauseTimeout)
+}
+
+// broke meets a worker that ended its connection within an answer.
+func (l *lease) broke(err error) {
+	r := l.req
+	l.stopFeeding()
+	if r.live != nil && r.live.failed.Load() {
+		l.abandon()
+		return
+	}
+	l.fail(pool.CauseRead, err)
+	l.disconnect()
+	l.turn()
+	l.apologize(502, pool.CauseRead)
+}
+
+// bad meets an answer that is not HTTP. Nothing of the connection is trusted any
+// more, but the worker may go on: one page of the app may be at fault.
+func (l *lease) bad(err error) {
+	l.srv.log.Warn("a worker's answer was not HTTP; its connection was closed", "worker", l.spec.ID,
+		"generation", l.spec.Generation, "request", l.req.Describe(), "request_id", string(l.req.id[:]), "error", err)
+	l.stopFeeding()
+	l.disconnect()
+	l.turn()
+	l.apologize(502, pool.CauseAnswer)
+}
+
+// abandon ends an exchange that nobody waits for.
+func (l *lease) abandon() {
+	l.stopFeeding()
+	l.disconnect()
+	l.turn()
+	l.req.answer.cause = causeClientLeft
+	l.req.close = true
+	l.req.conn.out.finish(true)
+}
+
+// apologize answers in the worker's place, or cuts an answer short that has begun.
+// The lease is over.
+func (l *lease) apologize(status int, cause pool.Cause) {
+	r := l.req
+	l.out = l.out[:0]
+	if !l.answer.flushed {
+		r.refuse(status, string(cause))
+		return
+	}
+	r.answer.bytesOut, r.answer.cause, r.close = l.answer.body, string(cause), true
+	r.conn.out.finish(true)
+}
+
+// fail drops the worker from the pool.
+func (l *lease) fail(cause pool.Cause, err error) {
+	r := l.req
+	detail := fmt.Sprintf("%s (request %s): %v", r.Describe(), r.id[:], err)
+	if err := l.srv.pool.Fail(l.slot.Worker(), cause, detail); err != nil {
+		l.srv.log.Error("a failed worker could not be dropped", "worker", l.spec.ID, "error", err)
+	}
+}
+
+// giveBack meets a request of which the worker has not taken a byte.
+func (l *lease) giveBack(cause pool.Cause, err error) {
+	l.fail(cause, err)
+	if l.req.retried {
+		l.turn()
+		l.req.refuse(502, string(cause))
+		return
+	}
+	l.retry(cause)
+}
+
+// retry lets another worker have the request in hand, once. The lease is over.
+func (l *lease) retry(cause pool.Cause) {
+	r := l.req
+	r.retried = true
+	l.srv.metrics.Retried(string(cause))
+	l.since.Store(0)
+	r.answer = answerRecord{}
+	verdict, displaced := l.srv.pool.Retry(l.slot, l.srv.clock.now())
+	if displaced != nil {
+		displaced.Request.(*request).refuse(503, pool.Full.String())
+	}
+	if verdict != pool.Leased && verdict != pool.Queued {
+		r.refuse(503, verdict.String())
+	}
+}

@@ -1,0 +1,211 @@
+// Package proxy takes one request from its first byte to its access record.
+//
+// A goroutine for each client connection reads a request, checks it, and submits
+// it to the pool. A goroutine for each lease slot of a worker takes the oldest
+// request, runs the exchange on its own kept-alive connection to the worker, and
+// writes the answer to the client itself; the client's goroutine is by then
+// waiting for the next request, or for its client to leave, and is not woken.
+//
+//	client.go   accept, read the head, check, submit; watch the client meanwhile
+//	body.go     read a request's body before it is submitted
+//	lease.go    a slot's life: take, connect, write, read, give the answer on
+//	answer.go   from the bytes of a worker's answer to the bytes of the client's
+//	outlet.go   write to a client at the pace that it takes
+//	janitor.go  every deadline, looked at from one place
+//	stop.go     the end, in which nothing is dropped
+package proxy
+
+import (
+	"errors"
+	"log/slog"
+	"net"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"ripd/internal/config"
+	"ripd/internal/http1"
+	"ripd/internal/journal"
+	"ripd/internal/metrics"
+	"ripd/internal/pool"
+)
+
+// Options says what New needs.
+type Options struct {
+	// Config is in force until Configure brings another.
+	Config *config.Config
+	// Access gets one record for each request; nil writes none.
+	Access *journal.AccessLog
+	// Metrics counts; it must not be nil.
+	Metrics *metrics.Metrics
+	// Log gets what is not about one request.
+	Log *slog.Logger
+	// Failed is told of a failure at a worker that did not drop it, for the log
+	// alone. Nil drops it.
+	//
+	// Fresh is called before each request is submitted. A page that it returns
+	// is the answer; nil lets the request go on. It is nil unless changed code is
+	// looked for before every request.
+	Fresh func() *Page
+	// SpoolDir takes the temporary files of bodies that are too large for
+	// memory. Empty means $TMPDIR, else /var/tmp.
+	SpoolDir string
+}
+
+// Page is an answer of ripd's own.
+type Page struct {
+	// Status is the answer's, 200 to 599.
+	Status int
+	// ContentType of Body; empty means text/plain in UTF-8.
+	ContentType string
+	// Body is complete.
+	Body []byte
+}
+
+// Server is the data path of one app.
+type Server struct {
+	pool     *pool.Pool
+	access   *journal.AccessLog
+	metrics  *metrics.Metrics
+	log      *slog.Logger
+	fresh    func() *Page
+	spoolDir string
+	config   atomic.Pointer[config.Config]
+	clock    clock
+	ids      requestIDs
+
+	stopping atomic.Bool
+	kick     chan struct{} // wakes the janitor when there is something to watch
+	done     chan struct{} // closed when the janitor has ended
+	quit     chan struct{} // tells it to
+
+	mu        sync.Mutex
+	places    *sync.Cond // signalled when a connection ends
+	conns     map[*conn]struct{}
+	leases    map[*lease]struct{}
+	listeners map[net.Listener]struct{}
+	tasks     sync.WaitGroup // goroutines of connections
+
+	answered atomic.Uint64 // requests that got an answer
+}
+
+// ErrClosed is returned by Serve after Stop.
+var ErrClosed = errors.New("proxy: stopped")
+
+// New returns a server with its pool, whose events go to events. Stop ends it.
+func New(o Options, events func(pool.Event)) *Server {
+	s := &Server{
+		access: o.Access, metrics: o.Metrics, log: o.Log, fresh: o.Fresh,
+		spoolDir: spoolDir(o.SpoolDir), clock: newClock(), ids: newRequestIDs(),
+		kick: make(chan struct{}, 1), done: make(chan struct{}), quit: make(chan struct{}),
+		conns: map[*conn]struct{}{}, leases: map[*lease]struct{}{}, listeners: map[net.Listener]struct{}{},
+	}
+	s.places = sync.NewCond(&s.mu)
+	s.config.Store(o.Config)
+	s.pool = pool.New(pool.Options{Size: o.Config.Queue.Size, Serve: s.serveSlot, Events: events})
+	go s.janitor()
+	return s
+}
+
+// Pool returns the pool that the server feeds.
+func (s *Server) Pool() *pool.Pool { return s.pool }
+
+// Now is the server's monotonic clock, which the pool's moments count on.
+func (s *Server) Now() time.Duration { return s.clock.now() }
+
+// Time turns a moment of Now into wall-clock time.
+func (s *Server) Time(at time.Duration) time.Time { return s.clock.wall(at) }
+
+// Configure puts new settings in force: the queue's bounds, time-outs and
+// limits, for what begins from now on. Listeners stay as they are.
+func (s *Server) Configure(c *config.Config) {
+	s.config.Store(c)
+	s.pool.Resize(c.Queue.Size)
+}
+
+// Serve accepts connections until Stop or until the listener fails. It returns
+// ErrClosed after Stop.
+func (s *Server) Serve(l net.Listener) error {
+	s.mu.Lock()
+	if s.stopping.Load() {
+		s.mu.Unlock()
+		return ErrClosed
+	}
+	s.listeners[l] = struct{}{}
+	s.mu.Unlock()
+	backoff := acceptBackoff{log: s.log}
+	for {
+		s.awaitPlace()
+		nc, err := l.Accept()
+		switch {
+		case err == nil:
+			backoff.reset()
+			s.welcome(nc)
+		case s.stopping.Load():
+			s.acceptRest(l)
+			return ErrClosed
+		case !backoff.wait(err, s.quit):
+			return err
+		}
+	}
+}
+
+// welcome starts the goroutine of a new connection.
+func (s *Server) welcome(nc net.Conn) {
+	c := newConn(s, nc)
+	if c == nil {
+		nc.Close()
+		return
+	}
+	s.mu.Lock()
+	s.conns[c] = struct{}{}
+	s.tasks.Add(1)
+	s.mu.Unlock()
+	s.wakeJanitor()
+	go c.serve()
+}
+
+// forget ends what welcome began.
+func (s *Server) forget(c *conn) {
+	s.mu.Lock()
+	delete(s.conns, c)
+	s.places.Broadcast()
+	s.mu.Unlock()
+	s.tasks.Done()
+}
+
+// awaitPlace waits while limits.connections are open. The connections that have
+// been idle longest make room; new clients wait in the kernel's backlog meanwhile.
+func (s *Server) awaitPlace() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for limit := s.config.Load().Limits.Connections; len(s.conns) >= limit && !s.stopping.Load(); {
+		s.makeRoom(limit)
+		s.places.Wait()
+	}
+}
+
+// Stats are what the server counts at one moment.
+type Stats struct {
+	// Connections are those open, Idle those of them that wait for a request.
+	Connections, Idle int
+	// Answered counts the requests that got an answer, whatever its status.
+	Answered uint64
+}
+
+// Stats returns the counts of this moment.
+func (s *Server) Stats() Stats {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	st := Stats{Connections: len(s.conns), Answered: s.answered.Load()}
+	for c := range s.conns {
+		if c.phase.Load() == phaseIdle {
+			st.Idle++
+		}
+	}
+	return st
+}
+
+func (s *Server) headLimits() http1.Limits {
+	return http1.Limits{HeaderBytes: int(s.config.Load().Limits.Header)}
+}

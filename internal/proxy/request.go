@@ -1,0 +1,114 @@
+package proxy
+
+import (
+	"time"
+
+	"ripd/internal/http1"
+	"ripd/internal/pool"
+)
+
+// request is one request, from its head to its access record. It belongs to its
+// connection, which has one at a time: to the client's goroutine until it is
+// submitted, then to whoever has its ticket, until conn.done gives it back.
+type request struct {
+	ticket pool.Ticket
+	conn   *conn
+
+	// wire is what the worker gets: the head, and as much of the body as was
+	// kept in memory. It begins with the method and the target.
+	wire              []byte
+	wireBlock         *block
+	methodLen, target int
+	// rest is the remainder of the body, in a temporary file; nil without one.
+	rest *spool
+	// live is the body of a request that is passed on while it arrives.
+	live *liveBody
+
+	id       [requestIDLength]byte
+	minor    int
+	head     bool // the method is HEAD
+	close    bool // the connection ends with this answer
+	trailers bool // the client takes trailers
+	retried  bool // it was given to a second worker, or a second connection
+	admitted bool // the pool took it
+
+	began   time.Duration // its first byte
+	bytesIn int64         // of the body
+	answer  answerRecord
+}
+
+// answerRecord is what the access record tells of the answer.
+type answerRecord struct {
+	status     int
+	bytesOut   int64 // of the body, as it was given to the client's socket
+	worker     int
+	generation int
+	leased     time.Duration // 0: never
+	ended      time.Duration // the end of the lease
+	cause      string
+}
+
+// Describe returns the method and the target, for operators.
+func (r *request) Describe() string {
+	return string(r.wire[:r.methodLen]) + " " + string(r.target1())
+}
+
+func (r *request) method() []byte { return r.wire[:r.methodLen] }
+
+// target1 is the target as the worker sees it.
+func (r *request) target1() []byte { return r.wire[r.methodLen+1 : r.methodLen+1+r.target] }
+
+// begin readies the request for a new head. Its connection has the turn.
+func (r *request) begin(head *http1.Request, at time.Duration) {
+	r.conn.srv.ids.next(&r.id)
+	r.minor, r.head, r.close = head.Minor, head.IsHead(), !head.KeepAlive
+	r.trailers = head.Trailers
+	r.retried, r.admitted, r.began, r.bytesIn = false, false, at, 0
+	r.answer = answerRecord{}
+}
+
+// compose writes the head that the worker gets. length is the body's, -1 without
+// one; chunked says that it is passed on as it comes. The views of head must
+// still be valid.
+func (r *request) compose(head *http1.Request, length int64, chunked bool) {
+	r.wireBlock = newBlock()
+	f := http1.Forward{
+		For: r.conn.address, Proto: r.conn.proto, Host: head.Host, RequestID: r.id[:],
+		ContentLength: length, Chunked: chunked,
+	}
+	r.wire = head.AppendRequest(r.wireBlock[:0], &f)
+	r.methodLen = len(head.Method)
+	r.target = targetLength(r.wire, r.methodLen)
+}
+
+// targetLength finds the end of the target, which holds no space.
+func targetLength(wire []byte, methodLen int) int {
+	for i := methodLen + 1; i < len(wire); i++ {
+		if wire[i] == ' ' {
+			return i - methodLen - 1
+		}
+	}
+	return 0
+}
+
+// stamp ends the head with the moment at which the request is complete.
+func (r *request) stamp(at time.Duration) {
+	r.wire = http1.AppendStart(r.wire, r.conn.srv.clock.wall(at).UnixMicro())
+}
+
+// free gives the request's memory and file back.
+func (r *request) free() {
+	if r.wireBlock != nil {
+		r.wireBlock.free()
+		r.wireBlock = nil
+	}
+	r.wire = nil
+	if r.rest != nil {
+		r.rest.close()
+		r.rest = nil
+	}
+	if r.live != nil {
+		close(r.live.over)
+		r.live = nil
+	}
+}
