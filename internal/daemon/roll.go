@@ -176,6 +176,7 @@ func (s *supervisor) advanceRoll(now time.Time) {
 	}
 	if len(r.steps) == 0 && len(r.todo) == 0 {
 		s.completeRoll(r)
+		s.beginRoll(now)
 	}
 }
 

@@ -27,7 +27,9 @@ func (s *supervisor) rollReady(in, old *instance, took time.Duration) {
 		step := api.Step{Kind: api.StepReady, Index: st.index, Of: r.of, Worker: in.id, PID: in.pid(),
 			Generation: in.release.generation, Took: api.Millis(took), Message: fmt.Sprintf("worker %d: ready in %s", in.id, show(took))}
 		if old != nil {
-			st.retired = old
+			if !r.strict { // there nobody waits for the old one: it gets no requests
+				st.retired = old
+			}
 			st.until = s.now().Add(old.release.config.Workers.StopTimeout)
 			step.InFlight = old.inFlight()
 			step.Message += fmt.Sprintf(", draining the old one (%d in flight)", step.InFlight)
