@@ -54,17 +54,29 @@ func argumentsOf(args []string) []argument {
 		a := argument{text: args[i]}
 		if len(a.text) > 1 && a.text[0] == '-' {
 			a.name, a.value, a.hasSign = strings.Cut(a.text, "=")
-			if _, f := flagOf(a.name); f != nil && f.arg != "" && !a.hasSign {
-				if a.missing = i+1 >= len(args) || strings.HasPrefix(args[i+1], "--"); !a.missing {
-					i++
-					a.value = args[i]
-					a.text += " " + a.value
-				}
+			_, f := flagOf(a.name)
+			switch {
+			case a.hasSign:
+			case i+1 < len(args) && takesNext(f, args[i+1]):
+				i++
+				a.value = args[i]
+				a.text += " " + a.value
+			default:
+				a.missing = f != nil && f.arg != ""
 			}
 		}
 		all = append(all, a)
 	}
 	return all
+}
+
+// takesNext tells whether the next argument is a flag's value. A number is that
+// of an unknown flag, so that -w 4 is one fault and not two.
+func takesNext(f *flag, next string) bool {
+	if f == nil {
+		return next != "" && strings.Trim(next, "0123456789") == ""
+	}
+	return f.arg != "" && !strings.HasPrefix(next, "--")
 }
 
 // ParseAction tells what the arguments (without the program's name) ask for:

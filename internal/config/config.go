@@ -137,7 +137,7 @@ type Timeouts struct {
 	Read time.Duration
 	// ClientHeader is for a request's complete head.
 	ClientHeader time.Duration
-	// ClientBody is for a request's complete body.
+	// ClientBody is for a request's complete body. What has arrived buys more.
 	ClientBody time.Duration
 	// ClientIdle is for the next request of a kept-alive connection.
 	ClientIdle time.Duration

@@ -21,8 +21,8 @@ var adapterExamples = map[string]string{
 	"rack": pumaCommand, "node": nodeCommand, "bun": bunCommand, "wsgi": gunicornCommand, "asgi": uvicornCommand,
 }
 
-// known tells which file gives away which kind of app, the surest first.
-var known = []struct{ file, command string }{
+// knownFiles tells which file gives away which kind of app, the surest first.
+var knownFiles = []struct{ file, command string }{
 	{"config.ru", pumaCommand},
 	{"server.js", nodeCommand},
 	{"index.js", strings.Replace(nodeCommand, "server.js", "index.js", 1)},
@@ -44,7 +44,7 @@ func (l *loader) folderFault() *fault {
 	if l.cfg.File != "" {
 		where = "write "
 	}
-	for _, k := range known {
+	for _, k := range knownFiles {
 		if isFile(filepath.Join(dir, k.file)) {
 			return faultf("this version runs programs, and no command was given for %s (found %s)", dir, k.file).
 				hinted("%s%s", where, k.command)
@@ -91,7 +91,7 @@ func (l *loader) fileFault() *fault {
 
 // commandFor gives an example for a file by its name, "" for an unknown one.
 func commandFor(base string) string {
-	for _, k := range known {
+	for _, k := range knownFiles {
 		if k.file == base {
 			return k.command
 		}

@@ -1,7 +1,6 @@
 package config
 
 import (
-	"errors"
 	"fmt"
 	"strings"
 )
@@ -52,16 +51,17 @@ func (e *Error) Error() string {
 // Problems takes apart what Load and LoadFile return, in the order found. It
 // gives nil for an error of another kind.
 func Problems(err error) []*Error {
-	var one *Error
-	if joined, ok := err.(interface{ Unwrap() []error }); ok {
+	switch e := err.(type) {
+	case *Error:
+		return []*Error{e}
+	case interface{ Unwrap() []error }:
 		var all []*Error
-		for _, e := range joined.Unwrap() {
-			all = append(all, Problems(e)...)
+		for _, one := range e.Unwrap() {
+			all = append(all, Problems(one)...)
 		}
 		return all
-	}
-	if errors.As(err, &one) {
-		return []*Error{one}
+	case interface{ Unwrap() error }:
+		return Problems(e.Unwrap())
 	}
 	return nil
 }

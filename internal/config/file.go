@@ -77,14 +77,21 @@ func (l *loader) readFile(d *document) {
 	w.finish()
 }
 
-// failSyntax reports what the decoder found.
+// failSyntax reports what the decoder found. What is derived from the settings
+// is not looked at then, because some of them may not have been read.
 func (l *loader) failSyntax(d *document, err error) {
+	l.broken = true
 	var decode *toml.DecodeError
 	if !errors.As(err, &decode) {
 		l.fail(d.place(0, ""), "", faultf("%v", err))
 		return
 	}
 	line, column := decode.Position()
+	for _, e := range l.errs {
+		if e.File == d.path && e.Line == line {
+			return // the walker has said it better
+		}
+	}
 	p := place{file: d.path, line: line, column: column}
 	text := ""
 	if lines := bytes.Split(d.data, []byte("\n")); line > 0 && line <= len(lines) {
@@ -92,7 +99,7 @@ func (l *loader) failSyntax(d *document, err error) {
 		text = string(lines[line-1])
 	}
 	f := faultf("%s", strings.TrimPrefix(decode.Error(), "toml: "))
-	if m := unquoted.FindStringSubmatch(text); m != nil {
+	if m := unquoted.FindStringSubmatch(text); m != nil && strings.Trim(m[2], "0123456789_") != "" && !strings.Contains(f.problem, "defined") {
 		f = faultf("%s is not a value", shorten(m[2])).hinted("strings are quoted: %s = %s", m[1], quote(shorten(m[2])))
 	}
 	l.fail(p, "", f)

@@ -149,21 +149,27 @@ func (l *loader) finishListeners() {
 	for i, a := range c.Listen.HTTP {
 		for _, b := range c.Listen.HTTP[:i] {
 			switch {
+			case !a.overlaps(b):
 			case a == b:
 				l.failKey("listen.http", faultf("%s is there twice", a).hinted("take one out"))
-			case a.overlaps(b):
+			default:
 				l.failKey("listen.http", faultf("%s and %s cannot both be listened on", b, a).hinted("take one out: %s takes all interfaces", widest(a, b)))
 			}
 		}
-		if !c.Foreground {
-			continue
-		}
-		switch {
-		case !c.Listen.HTTPAsked:
-			l.note("http: port %d of all interfaces, or the next free one if it is busy", a.Port)
-		case a.AllInterfaces():
-			l.note("http: port %d is open on all interfaces; 127.0.0.1:%d is this machine only", a.Port, a.Port)
-		}
+		l.noteListener(a)
+	}
+}
+
+// noteListener says what a port alone means: it is open to other machines.
+func (l *loader) noteListener(a Address) {
+	switch {
+	case !l.cfg.Foreground || !a.AllInterfaces():
+	case a.Port == 0:
+		l.note("http: a free port, open on all interfaces; 127.0.0.1:0 is this machine only")
+	case l.cfg.Listen.HTTPAsked:
+		l.note("http: port %d is open on all interfaces; 127.0.0.1:%d is this machine only", a.Port, a.Port)
+	default:
+		l.note("http: port %d, open on all interfaces, or the next free one if it is busy", a.Port)
 	}
 }
 

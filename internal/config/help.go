@@ -35,7 +35,7 @@ var wordHelp = []struct{ form, key, text string }{
 	{"https, https:PORT", "listen.https", "TLS listener"},
 	{"w:N, w:auto", "workers.count", "workers; auto is one per CPU that ripd may use"},
 	{"c:N", "workers.concurrency", "requests in flight per worker"},
-	{"r:N", "workers.max_requests", "requests after which a worker is replaced; 0 never"},
+	{"r:N", "workers.max_requests", "requests until a worker is replaced; 0 never"},
 }
 
 // Help is the text of ripd --help: words, flags and examples, in at most 80

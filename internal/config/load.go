@@ -48,16 +48,15 @@ func Load(in Input) (*Config, error) {
 	line := l.parseArgs(in.Args)
 	l.cfg.Name = line.instance
 	l.cfg.Foreground = line.instance == ""
-	if l.findTarget(&line) {
-		if l.cfg.File != "" {
-			l.loadFile()
-		}
+	if l.findTarget(&line) && l.loadFile() {
 		l.readEnviron()
 		if l.override != nil {
 			l.override()
 		}
 		l.readWords(&line)
-		l.finish()
+		if !l.broken {
+			l.finish()
+		}
 	}
 	if len(l.errs) > 0 {
 		return nil, l.err()
@@ -91,6 +90,7 @@ type loader struct {
 	// places tells who set a key; a key that is not there has its default.
 	places map[string]place
 	asked  bool // a port of listen.http was chosen
+	broken bool // the file could not be read to its end
 	// override makes what the command line or RIP_APP names the app, whatever
 	// the file says; nil when they name none.
 	override func()
@@ -181,8 +181,12 @@ func (l *loader) note(format string, args ...any) {
 	l.notes = append(l.notes, fmt.Sprintf(format, args...))
 }
 
-// loadFile reads the TOML file in force.
-func (l *loader) loadFile() {
+// loadFile reads the TOML file in force, if there is one. It is false when the
+// file cannot be read.
+func (l *loader) loadFile() bool {
+	if l.cfg.File == "" {
+		return true
+	}
 	d := &document{path: l.cfg.File, dir: filepath.Dir(l.cfg.File)}
 	data, err := readBounded(d.path, MaxFileBytes)
 	if err != nil {
@@ -193,10 +197,11 @@ func (l *loader) loadFile() {
 			}
 		}
 		l.fail(place{file: d.path}, "", f)
-		return
+		return false
 	}
 	d.data = data
 	l.readFile(d)
+	return true
 }
 
 // reason is an error without the path that is said already.

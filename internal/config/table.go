@@ -40,7 +40,7 @@ var settings = []setting{
 		key: "env", def: `{}`, kind: kindEnv, sample: `{ RACK_ENV = "production" }`, noVar: true,
 		field: func(c *Config) any { return &c.Env },
 		doc: "Variables that are added to the workers' environment; all values are strings. Workers inherit ripd's own environment too. " +
-			"The names that ripd sets itself cannot be used: `WORKER_ID`, `APP_NAME`, `SOCKET_PATH`, `NOTIFY_SOCKET`, `MAINPID`, `FDSTORE`, `RIP_*`, `LISTEN_*`, `WATCHDOG_*`.",
+			"The names that ripd sets itself cannot be used: `WORKER_ID`, `APP_NAME`, `SOCKET_PATH`, `NOTIFY_SOCKET`, `MAINPID`, `FDSTORE`, `LISTEN_FDS`, `LISTEN_FDNAMES`, `LISTEN_PID`, and what begins with `RIP_` or `WATCHDOG_`.",
 	},
 	{
 		key: "env_file", def: `""`, kind: kindPath, sample: `"/etc/shop.env"`,
@@ -165,7 +165,7 @@ var settings = []setting{
 	{
 		key: "timeouts.client_body", def: `"60s"`, kind: kindDuration, min: int64(MinTimeout), max: int64(MaxTimeout),
 		field: func(c *Config) any { return &c.Timeouts.ClientBody },
-		doc:   "For the next byte of a request's body. Then it is answered 408.",
+		doc:   "For the complete body of a request, from its first byte; each KB that has arrived buys a second more. Then it is answered 408.",
 	},
 	{
 		key: "timeouts.client_idle", def: `"60s"`, kind: kindDuration, min: int64(MinTimeout), max: int64(MaxTimeout),

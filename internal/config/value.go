@@ -241,8 +241,12 @@ func (s *setting) parseDuration(r raw) (time.Duration, *fault) {
 
 // unitless is the fault of a number where a duration is wanted.
 func (s *setting) unitless(r raw) *fault {
-	return faultf("found %s without a unit, wanted a duration", r.describe()).
-		hinted(`write %ss for seconds, or %sms for milliseconds`, r.text, r.text)
+	f := faultf("found %s without a unit, wanted a duration", r.describe())
+	seconds, millis := shorten(r.text)+"s", shorten(r.text)+"ms"
+	if r.form != formWord {
+		seconds, millis = quote(seconds), quote(millis)
+	}
+	return f.hinted("write %s for seconds, or %s for milliseconds", seconds, millis)
 }
 
 func (s *setting) parseChoice(r raw) (string, *fault) {

@@ -1,0 +1,171 @@
+package config
+
+import (
+	"strings"
+	"testing"
+)
+
+// keyCase is one key with values that are good, and with values that are not
+// and what is said of them.
+type keyCase struct {
+	good []string
+	bad  map[string]string // value as in the file → part of the message
+}
+
+// keyCases has a row for each row of the table; TestEachKeyHasCases holds it.
+var keyCases = map[string]keyCase{
+	"app": {[]string{`"."`, `"../shop"`}, map[string]string{
+		`3`: "found the number 3, wanted a path in quotes", `"~/shop"`: "~ is not replaced", `"nowhere"`: "there is no such file or folder", `"a\u0000b"`: "NUL"}},
+	"adapter": {[]string{`"auto"`, `"exec"`}, map[string]string{
+		`"rack"`: `the adapter "rack" is not in this version, which runs programs; give a command`, `"racc"`: `did you mean "rack"?`, `1`: "found the number 1, wanted a string"}},
+	"command": {[]string{`["puma", "-b", "unix://$SOCKET_PATH"]`, `["./server"]`}, map[string]string{
+		`"puma -C x"`: `write ["puma", "-C", "x"]`, `[""]`: "the program's name is empty", `["a", 3]`: "found the number 3, wanted a string", `["a\u0000"]`: "NUL", `{a = 1}`: "found a table", `["a", ["b"]]`: "found a list"}},
+	"workdir": {[]string{`"."`, `""`}, map[string]string{
+		`"nowhere"`: "there is no such file", `"ripd.toml"`: "is not a folder", `true`: "found true (a truth value)"}},
+	"user": {[]string{`""`}, map[string]string{`"www"`: "not in this version", `3`: "not in this version"}},
+	"env": {[]string{`{}`, `{ A = "1", b_2 = "" }`}, map[string]string{
+		`"A=1"`: "wanted a table of strings", `{ A = 1 }`: `A: found the number 1, wanted a string; write A = "1"`, `{ "a b" = "x" }`: "is not a variable's name",
+		`{ WORKER_ID = "1" }`: "WORKER_ID belongs to ripd", `{ RIP_TOKEN = "1" }`: "RIP_TOKEN belongs to ripd", `{ LISTEN_FDS = "1" }`: "belongs to ripd",
+		`{ A = "\u0000" }`: "NUL", `{ A = { B = "1" } }`: "A: found a table"}},
+	"env_file": {[]string{`""`, `"env"`}, map[string]string{
+		`"nowhere"`: "there is no such file", `"bad.env"`: "bad.env:2: \"oops\" is not KEY=value", `"."`: "this is a folder, not a file", `[]`: "found a list"}},
+	"variant": {[]string{`"main"`, `"blue-2"`}, map[string]string{
+		`""`: "the name is empty", `"a/b"`: "as in a-b", `"12345678901234567"`: "has 17 bytes; 16 is the most", `".x"`: "begins with", `1`: "wanted a string"}},
+	"socket_prefix": {[]string{`""`, `"rip_x"`}, map[string]string{
+		`"a b"`: "other characters", `"` + strings.Repeat("x", MaxPrefixBytes+1) + `"`: "is the most", `false`: "wanted a string"}},
+	"listen.http": {[]string{`["3080"]`, `["127.0.0.1:80", "[::1]:80", "/run/x.sock", "0", "0"]`}, map[string]string{
+		`[]`: "there is nothing to listen on", `"3080"`: `write ["3080"]`, `3080`: `found the number 3080, wanted a list of addresses; write ["3080"]`, `[3080]`: "found the number 3080, wanted a string",
+		`["65536"]`: "there is no port 65536", `["80", "80"]`: "there twice", `["80", "127.0.0.1:80"]`: "cannot both be listened on"}},
+	"listen.https":   {[]string{`[]`}, map[string]string{`["443"]`: "TLS is not in this version", `5`: "not in this version"}},
+	"listen.metrics": {[]string{`[]`}, map[string]string{`["9090"]`: "not in this version"}},
+	"workers.count": {[]string{`"auto"`, `1`, `1024`, `0x10`, `1_000`}, map[string]string{
+		`0`: "0 is too little: 1 to 1024", `1025`: "1025 is too much: 1 to 1024", `"4"`: "write 4 without quotes", `"many"`: `wanted a whole number or "auto"`, `1.5`: "found the number 1.5"}},
+	"workers.concurrency": {[]string{`1`, `1024`}, map[string]string{`0`: "too little", `1025`: "too much", `"1"`: "write 1 without quotes", `-1`: "too little"}},
+	"workers.max_requests": {[]string{`0`, `1`, `1000000000`}, map[string]string{
+		`-1`: "-1 is too little: 1 to 1000000000, or 0 for never", `1000000001`: "too much", `99999999999999999999`: "too much", `true`: "wanted a whole number"}},
+	"workers.max_age":    {[]string{`"0s"`, `0`, `"1s"`, `"12h"`, `"8784h"`}, map[string]string{`"10ms"`: "too little: 1s to 8784h", `"8785h"`: "too much", `"1d"`: "numbers with ms, s, m or h", `3600`: `write "3600s" for seconds`}},
+	"workers.max_memory": {[]string{`"0"`, `0`, `"1MB"`, `"512mb"`, `1048576`, `"64TB"`}, map[string]string{`"1KB"`: "1KB is too little", `"65TB"`: "too much", `"lots"`: "wanted a size", `"9999999999TB"`: "too much", `1.5`: "found the number 1.5", `-1`: "below nothing"}},
+	"workers.ready": {[]string{`"auto"`, `"register"`, `"notify"`, `"listen"`}, map[string]string{
+		`"listn"`: `"listn" is not one of auto, register, notify or listen; did you mean "listen"?`, `true`: "wanted a string"}},
+	"workers.start_timeout": durationCase, "workers.stop_timeout": durationCase,
+	"workers.external": boolCase,
+	"workers.surge":    {[]string{`1`, `1024`}, map[string]string{`0`: "too little", `1025`: "too much", `"1"`: "without quotes"}},
+	"queue.size":       {[]string{`0`, `512`, `1000000`}, map[string]string{`-1`: "-1 is too little: 0 to 1000000", `1000001`: "too much", `"512"`: "write 512 without quotes", `1979-05-27`: "found the date or time 1979-05-27"}},
+	"queue.timeout":    durationCase,
+	"timeouts.connect": durationCase, "timeouts.read": durationCase, "timeouts.client_header": durationCase,
+	"timeouts.client_body": durationCase, "timeouts.client_idle": durationCase, "timeouts.client_write": durationCase,
+	"limits.header":           {[]string{`"1KB"`, `"1MB"`}, map[string]string{`"1023B"`: "1KB to 1MB", `"2MB"`: "too much", `true`: "wanted a size"}},
+	"limits.body":             {[]string{`"1KB"`, `"1TB"`}, map[string]string{`"0"`: "0 is too little: 1KB to 1TB", `"2TB"`: "too much"}},
+	"limits.buffer":           {[]string{`"4KB"`, `"64MB"`}, map[string]string{`"1KB"`: "too little", `"65MB"`: "too much", `[]`: "found a list"}},
+	"limits.response_spool":   {[]string{`"1MB"`, `"1TB"`}, map[string]string{`"1KB"`: "too little", `"2TB"`: "too much"}},
+	"limits.connections":      {[]string{`1`, `1000000`}, map[string]string{`0`: "too little", `1000001`: "too much", `"1"`: "without quotes"}},
+	"limits.line":             {[]string{`"256B"`, `256`, `"1MB"`}, map[string]string{`"255B"`: "too little: 256B to 1MB", `"2MB"`: "too much"}},
+	"proxy.trusted":           {[]string{`[]`}, map[string]string{`["10.0.0.0/8"]`: "not in this version", `["x"]`: "not in this version"}},
+	"proxy.request_buffering": boolCase,
+	"proxy.status_path":       {[]string{`"/status"`, `""`, `"off"`}, map[string]string{`"status"`: "does not begin with /", `"/a?b"`: "more than a path", `3`: "wanted a string"}},
+	"tls.certificate":         {[]string{`""`}, map[string]string{`"x"`: "TLS is not in this version"}},
+	"tls.key":                 {[]string{`""`}, map[string]string{`"x"`: "TLS is not in this version"}},
+	"tls.redirect_http":       {[]string{`false`}, map[string]string{`true`: "TLS is not in this version"}},
+	"tls.hsts":                {[]string{`""`}, map[string]string{`"x"`: "TLS is not in this version"}},
+	"reload.mode":             {[]string{`"none"`, `"process"`}, map[string]string{`"module"`: "needs an adapter that loads code inside its process", `"proces"`: `did you mean "process"?`}},
+	"log.access":              {[]string{`"human"`, `"json"`, `"off"`}, map[string]string{`"jsn"`: `did you mean "json"?`, `false`: "wanted a string"}},
+	"log.level":               {[]string{`"debug"`, `"info"`, `"warn"`, `"error"`}, map[string]string{`"warning"`: "not one of debug, info, warn or error", `1`: "wanted a string"}},
+}
+
+var durationCase = keyCase{[]string{`"1ms"`, `"1m30s"`, `"24h"`}, map[string]string{
+	`"0s"`: "1ms to 24h", `"25h"`: "25h is too much", `5`: `write "5s" for seconds, or "5ms" for milliseconds`, `"5"`: "without a unit", `"soon"`: "wanted a duration", `true`: "found true (a truth value), wanted a duration", `"-1s"`: "too little"}}
+
+var boolCase = keyCase{[]string{`true`, `false`}, map[string]string{`"true"`: "write true without quotes", `1`: "found the number 1, wanted true or false"}}
+
+// keyFile writes a file with one key at fault or not, and what else it needs.
+func keyFile(t *testing.T, s *setting, value string) string {
+	t.Helper()
+	text := s.leaf() + " = " + value + "\n"
+	if s.section() != "" {
+		text = "[" + s.section() + "]\n" + text
+	}
+	if s.key != "command" {
+		text = "command = [\"true\"]\n" + text
+	}
+	file := fileFor(t, text)
+	write(t, file, "../env", "A=1\n")
+	write(t, file, "../bad.env", "A=1\noops\n")
+	return file
+}
+
+func TestEachKeyHasCases(t *testing.T) {
+	for i := range settings {
+		c := keyCases[settings[i].key]
+		if len(c.good) == 0 || len(c.bad) == 0 {
+			t.Errorf("%s has no cases", settings[i].key)
+		}
+	}
+	if len(keyCases) != len(settings) {
+		t.Errorf("%d cases for %d rows", len(keyCases), len(settings))
+	}
+}
+
+func TestKeys(t *testing.T) {
+	for i := range settings {
+		s := &settings[i]
+		for _, value := range keyCases[s.key].good {
+			t.Run(s.key+"/good "+value, func(t *testing.T) {
+				file := keyFile(t, s, value)
+				c := mustLoad(t, Input{Args: []string{file}})
+				for _, e := range c.Explain() {
+					if e.Key == s.key && !strings.HasPrefix(e.Origin, file+":") {
+						t.Errorf("the origin of %s is %s", e.Key, e.Origin)
+					}
+				}
+			})
+		}
+		for value, message := range keyCases[s.key].bad {
+			t.Run(s.key+"/bad "+value, func(t *testing.T) {
+				file := keyFile(t, s, value)
+				_, err := load(t, Input{Args: []string{file}})
+				if err == nil {
+					t.Fatalf("%s = %s was taken", s.key, value)
+				}
+				if !strings.Contains(err.Error(), message) {
+					t.Errorf("got  %v\nwant … %s …", err, message)
+				}
+				if len(Problems(err)) != 1 {
+					t.Errorf("one fault, and %d errors:\n%v", len(Problems(err)), err)
+				}
+				for _, p := range Problems(err) {
+					if p.Line == 0 || !strings.HasPrefix(p.Error(), p.File+":") {
+						t.Errorf("no place in: %v", p)
+					}
+				}
+			})
+		}
+	}
+}
+
+// What is written by Explain can be read, and means the same.
+func TestExplainedValuesLoadAgain(t *testing.T) {
+	first := mustLoad(t, Input{Args: []string{fileFor(t, example(t, "full"))}})
+	var top, sections strings.Builder
+	section := ""
+	for _, e := range first.Explain() {
+		s := settingOf(e.Key)
+		if s.key == "env" || s.key == "workers.count" {
+			continue // hidden; decorated
+		}
+		b := &top
+		if b.Len() > 0 && s.section() != "" {
+			b = &sections
+		}
+		if s.section() != section {
+			section = s.section()
+			b.WriteString("[" + section + "]\n")
+		}
+		b.WriteString(s.leaf() + " = " + e.Value + "\n")
+	}
+	second := mustLoad(t, Input{Args: []string{fileFor(t, top.String()+sections.String())}})
+	for i, e := range first.Explain() {
+		if e.Key != "env" && second.Explain()[i].Value != e.Value {
+			t.Errorf("%s: %s became %s", e.Key, e.Value, second.Explain()[i].Value)
+		}
+	}
+}
