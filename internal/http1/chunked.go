@@ -2,7 +2,7 @@ package http1
 
 // chunkState is where a Chunked stands in the grammar of RFC 9112 section 7.1.
 //
-//	size → digits → (space → extension) → sizeLF → data → dataCR → dataLF → size
+//	size → digits → (extension) → sizeLF → data → dataCR → dataLF → size
 //	                                             → trailer → (trailerLine → trailer) → lastLF → done
 type chunkState uint8
 
@@ -84,14 +84,6 @@ func (c *Chunked) lineByte(b byte) {
 	switch c.state {
 	case chunkSize, chunkDigits:
 		c.sizeByte(b)
-	case chunkSpace:
-		if b == ';' {
-			c.state = chunkExtension
-		} else if !isSpace(b) {
-			c.fail(errChunkLine)
-			return
-		}
-		c.countExtension()
 	case chunkExtension:
 		switch {
 		case b == '\r':
@@ -116,7 +108,9 @@ func (c *Chunked) lineByte(b byte) {
 	}
 }
 
-// sizeByte takes a byte of a chunk's size, or the one behind it.
+// sizeByte takes a byte of a chunk's size, or the one behind it. White space
+// there, which RFC 9112 section 7.1.1 calls bad, is refused: no sender of today
+// writes it, and peers differ in what they make of it.
 func (c *Chunked) sizeByte(b byte) {
 	if v := hexValue[b]; v != 0 {
 		if c.digits == MaxChunkSizeDigits || c.left > (1<<63-1)>>4 {
@@ -135,9 +129,6 @@ func (c *Chunked) sizeByte(b byte) {
 		c.state = chunkSizeLF
 	case b == ';':
 		c.state = chunkExtension
-		c.countExtension()
-	case isSpace(b):
-		c.state = chunkSpace
 		c.countExtension()
 	default:
 		c.fail(errChunkLine)
