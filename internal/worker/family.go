@@ -13,16 +13,17 @@ import (
 // themselves daemons have left it: they are known by the worker's token in their
 // environment, or because they were seen as descendants before.
 type family struct {
-	leader int
-	ripd   int    // PID of ripd, the reaper of what loses its parent
-	entry  string // "RIP_TOKEN=…"; "" when the worker has none
+	leader   int
+	ripd     int                // PID of ripd, the reaper of what loses its parent
+	isLeader func(pid int) bool // of any worker
+	entry    string             // "RIP_TOKEN=…"; "" when the worker has none
 
 	mu   sync.Mutex
 	seen map[int]uint64 // PID and start of those outside the leader's session
 }
 
-func newFamily(leader int, env []string) *family {
-	f := &family{leader: leader, ripd: os.Getpid(), seen: make(map[int]uint64)}
+func newFamily(leader int, env []string, isLeader func(pid int) bool) *family {
+	f := &family{leader: leader, ripd: os.Getpid(), isLeader: isLeader, seen: make(map[int]uint64)}
 	if token, ok := lookup(env, "RIP_TOKEN"); ok && token != "" {
 		f.entry = "RIP_TOKEN=" + token
 	}
@@ -42,7 +43,13 @@ func (f *family) wasSeen(p procStat) bool {
 
 // recognises tells whether p is of the family by itself, whoever its parent is.
 func (f *family) recognises(p procStat) bool {
-	return f.inSession(p) || f.wasSeen(p) || f.entry != "" && !p.dead() && hasVariable(p.pid, f.entry)
+	if f.inSession(p) {
+		return true
+	}
+	if f.isLeader(p.session) { // another worker's, whatever its token says
+		return false
+	}
+	return f.wasSeen(p) || f.entry != "" && !p.dead() && hasVariable(p.pid, f.entry)
 }
 
 // owns reports whether the living process pid is of the family, by itself or as

@@ -148,7 +148,7 @@ func newProcess(l *Launcher, b *birth, pid int, started time.Time) *Process {
 		pid:      pid,
 		started:  started,
 		launcher: l,
-		family:   newFamily(pid, b.spec.Env),
+		family:   newFamily(pid, b.spec.Env, l.isLeader),
 		pipes:    [2]*os.File{b.stdout, b.stderr},
 		notify:   b.notify,
 		ready:    make(chan struct{}),

@@ -172,17 +172,13 @@ func explainFailure(p *Process, err error) error {
 	return fmt.Errorf("%w: %s", err, text)
 }
 
-// adopt takes a new process into the books. A launcher that was closed in the
-// meantime ends it.
+// adopt takes a new process into the books.
 func (l *Launcher) adopt(p *Process) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.processes[p.pid] = p
 	for _, path := range p.paths() {
 		l.sockets[path] = p
-	}
-	if l.closed {
-		p.Kill()
 	}
 }
 

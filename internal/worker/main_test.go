@@ -2,6 +2,7 @@ package worker
 
 import (
 	"fmt"
+	"math/rand/v2"
 	"os"
 	"slices"
 	"strings"
@@ -122,7 +123,7 @@ func spec(t *testing.T, script string) Spec {
 		App: "test", ID: 3, Generation: 7,
 		Command: []string{"sh", "-c", script},
 		Dir:     t.TempDir(),
-		Env:     []string{"PATH=" + os.Getenv("PATH"), "RIP_TOKEN=token-of-" + t.Name()},
+		Env:     []string{"PATH=" + os.Getenv("PATH"), fmt.Sprintf("RIP_TOKEN=%x", rand.Uint64())},
 		Ready:   config.ReadyRegister,
 	}
 }

@@ -124,7 +124,7 @@ func TestNothingIsLeftBehind(t *testing.T) {
 		{"a session without the environment", `sh -c 'echo left $$; exec env -i setsid sleep 987' &`, true},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
-			p, r := run(t, l, tc.script+"\nread line; sleep 1000")
+			p, r := run(t, l, tc.script+"\nsleep 1000")
 			pid, err := strconv.Atoi(r.waitLine(t, "left "))
 			if err != nil {
 				t.Fatal(err)
@@ -206,6 +206,7 @@ func TestStrangersAreReapedLate(t *testing.T) {
 // workers come and go.
 func TestOtherChildrenAreLeftAlone(t *testing.T) {
 	l := newLauncher(t)
+	reaper := &Launcher{clock: systemClock{}, processes: map[int]*Process{}}
 	own := exec.Command("sh", "-c", "exit 42")
 	group := exec.Command("sh", "-c", "exit 43")
 	group.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
@@ -218,7 +219,7 @@ func TestOtherChildrenAreLeftAlone(t *testing.T) {
 	for range 3 {
 		p, _ := run(t, l, "exit 0")
 		waitDone(t, p)
-		l.reapOrphans()
+		reaper.reapOrphans()
 	}
 	for want, cmd := range map[int]*exec.Cmd{42: own, 43: group} {
 		var exit *exec.ExitError

@@ -65,10 +65,13 @@ func (l *Launcher) reapOrphans() (again bool) {
 	strange := make(map[int]strangeDeath)
 	for _, pid := range kids {
 		p, err := readStat(pid)
-		if err != nil || !p.dead() || p.session == own || l.isLeader(pid) {
+		if err != nil || !p.dead() || p.session == own {
 			continue
 		}
-		if !l.isRelative(p) {
+		switch l.relation(p) {
+		case leader:
+			continue // its Process reaps it
+		case stranger:
 			death, known := l.strange[pid]
 			if !known || death.start != p.start {
 				death = strangeDeath{start: p.start, since: now}
@@ -84,22 +87,34 @@ func (l *Launcher) reapOrphans() (again bool) {
 	return len(strange) > 0
 }
 
+// relation is what a process is to the workers that the launcher knows.
+type relation uint8
+
+const (
+	stranger relation = iota
+	relative          // of a worker's session, or seen among its descendants
+	leader            // a worker's own process
+)
+
+func (l *Launcher) relation(p procStat) relation {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.processes[p.pid] != nil {
+		return leader
+	}
+	for _, process := range l.processes {
+		if process.family.inSession(p) || process.family.wasSeen(p) {
+			return relative
+		}
+	}
+	return stranger
+}
+
+// isLeader reports whether pid is a worker's own process.
 func (l *Launcher) isLeader(pid int) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return l.processes[pid] != nil
-}
-
-// isRelative reports whether the dead process was of a running worker's family.
-func (l *Launcher) isRelative(p procStat) bool {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	for _, process := range l.processes {
-		if process.family.inSession(p) || process.family.wasSeen(p) {
-			return true
-		}
-	}
-	return false
 }
 
 // reapOrphan reaps a dead process if it is a child of the program, and reports
