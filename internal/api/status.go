@@ -95,7 +95,7 @@ type Roll struct {
 
 // CrashLoop is a worker that ends again and again, soon after its start.
 type CrashLoop struct {
-	Worker    int       `json:"worker"`              // its id
+	Worker    int       `json:"workerId"`            // its id
 	Count     int       `json:"count"`               // ends in a row
 	Since     time.Time `json:"since,omitzero"`      // of the first of them
 	NextStart time.Time `json:"nextStart,omitzero"`  // when ripd tries again; absent: it starts now

@@ -15,7 +15,8 @@ func clean(text string) string {
 	if !strings.ContainsFunc(text, unfit) {
 		return text
 	}
-	text = strings.ReplaceAll(ansi.Strip(text), "\t", "    ")
+	text = ansi.Strip(strings.ToValidUTF8(text, "·"))
+	text = strings.ReplaceAll(text, "\t", "    ")
 	return strings.Map(func(r rune) rune {
 		if unfit(r) {
 			return '·'

@@ -9,6 +9,7 @@ package cli
 import (
 	"context"
 	"io"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -95,7 +96,7 @@ a member of the group ripctl).`,
 	root.SetOut(s.env.Stdout)
 	root.SetErr(s.env.Stderr)
 	root.PersistentFlags().BoolVar(&s.json, "json", false, "print JSON, for programs")
-	root.PersistentFlags().StringVar(&s.socket, "socket", "", "call the control socket at `PATH` instead of looking for apps")
+	root.PersistentFlags().StringVar(&s.socket, "socket", "", "call the control socket at `PATH`; do not look for apps")
 	root.PersistentFlags().BoolP("help", "h", false, "say how the command is used")
 	root.SetFlagErrorFunc(flagError)
 	root.SetHelpCommand(&cobra.Command{Hidden: true, Use: "help [COMMAND]", RunE: s.help})
@@ -109,7 +110,24 @@ a member of the group ripctl).`,
 	} {
 		root.AddCommand(c)
 	}
+	reflow(root)
 	return root
+}
+
+// helpWidth is the width of the help texts.
+const helpWidth = 78
+
+// reflow breaks the long help texts of a command, and of those below it, into lines.
+func reflow(cmd *cobra.Command) {
+	paragraphs := strings.Split(cmd.Long, "\n\n")
+	for i, p := range paragraphs {
+		paragraphs[i] = strings.Join(fill(strings.Join(strings.Fields(p), " "), helpWidth), "\n")
+	}
+	cmd.Long = strings.Join(paragraphs, "\n\n")
+	cmd.DisableFlagsInUseLine = true
+	for _, c := range cmd.Commands() {
+		reflow(c)
+	}
 }
 
 // The groups of the help text.
@@ -136,12 +154,12 @@ Examples:
 {{.Example}}{{end}}
 
 Flags:
-{{if .HasAvailableLocalFlags}}{{.LocalFlags.FlagUsages | trimTrailingWhitespaces}}
-{{end}}{{if .HasAvailableInheritedFlags}}{{.InheritedFlags.FlagUsages | trimTrailingWhitespaces}}
-{{end}}{{if .HasAvailableSubCommands}}
+{{$local := .LocalFlags}}{{.Flags.FlagUsages | trimTrailingWhitespaces}}
+{{if .HasAvailableSubCommands}}
 "ripctl help COMMAND" says more.
 {{else}}
-Exit codes: 0 done, 1 failed, 2 usage, 3 not running, 4 no such app, 5 rolled back.
+Exits with 0 done, 1 failed, 2 usage, 3 not running, 4 no such app,
+5 rolled back.
 {{end}}`
 
 // help prints the help text of a command.

@@ -48,7 +48,13 @@ func (s *session) errors() style {
 }
 
 func styleOf(w io.Writer, environ []string, width int) style {
-	return style{on: colorprofile.Detect(w, environ) > colorprofile.ASCII, width: width}
+	on := colorprofile.Detect(w, environ) > colorprofile.ASCII
+	for _, kv := range environ {
+		if v, ok := strings.CutPrefix(kv, "NO_COLOR="); ok && v != "" {
+			on = false // https://no-color.org; it wins over CLICOLOR_FORCE
+		}
+	}
+	return style{on: on, width: width}
 }
 
 // widthOf gives the width of a terminal. COLUMNS helps where the terminal does not
@@ -103,11 +109,11 @@ func (s style) cyan(t string) string {
 // broken, because their end may be the reason.
 func (s style) words(w io.Writer, indent string, lines []string) {
 	for _, l := range lines {
-		l = clean(strings.TrimRight(l, "\r\n"))
+		parts := []string{clean(strings.TrimRight(l, "\r\n"))}
 		if room := s.width - len(indent) - 2; s.width > 0 && room >= 20 {
-			l = ansi.Hardwrap(l, room, true)
+			parts = fill(parts[0], room)
 		}
-		for part := range strings.SplitSeq(l, "\n") {
+		for _, part := range parts {
 			fmt.Fprintf(w, "%s%s %s\n", indent, s.faint("│"), part)
 		}
 	}
@@ -119,6 +125,25 @@ func (c *console) line(text string) {
 		text = ansi.Truncate(text, c.width, "…")
 	}
 	fmt.Fprintln(c.out, strings.TrimRight(text, " "))
+}
+
+// fill breaks a clean text into lines of at most width cells, between words
+// where that leaves lines of some length.
+func fill(text string, width int) []string {
+	var lines []string
+	for ansi.StringWidth(text) > width {
+		head := ansi.Truncate(text, width, "")
+		if head == "" {
+			break // not even one character fits
+		}
+		rest := text[len(head):]
+		if space := strings.LastIndexByte(head, ' '); rest[0] != ' ' && space > len(head)/2 {
+			head, rest = text[:space], text[space:]
+		}
+		lines = append(lines, head)
+		text = strings.TrimLeft(rest, " ")
+	}
+	return append(lines, text)
 }
 
 // printJSON prints one value as one line of JSON.

@@ -17,7 +17,7 @@ func (s *session) events() *cobra.Command {
 		Long: `Events follows an app: workers that start, become ready, fail and end, rolls and their
 steps, a full queue. It runs until Ctrl-C, or until the app stops. With --json it prints one JSON
 value a line.`,
-		Example:           "  ripctl events shop\n  ripctl events shop --json | jq -r 'select(.kind == \"worker-failed\") | .message'",
+		Example:           "  ripctl events shop\n  ripctl events shop --json | jq 'select(.kind == \"worker-failed\")'",
 		Args:              optionalApp,
 		ValidArgsFunction: s.completeApp,
 		RunE: func(cmd *cobra.Command, args []string) error {

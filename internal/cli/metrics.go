@@ -27,7 +27,7 @@ func (s *session) metrics() *cobra.Command {
 	return &cobra.Command{
 		Use: "metrics [APP]", Short: "The numbers that Prometheus reads", GroupID: groupLook,
 		Long:              "Metrics prints an app's metrics in the text format of Prometheus or, with --json, as JSON.",
-		Example:           "  ripctl metrics shop | grep ripd_queue\n  ripctl metrics shop --json | jq '.metrics[] | select(.name == \"ripd_queue_length\").value'",
+		Example:           "  ripctl metrics shop | grep ripd_queue\n  ripctl metrics shop --json | jq '.metrics[] | select(.value > 0)'",
 		Args:              optionalApp,
 		ValidArgsFunction: s.completeApp,
 		RunE: func(cmd *cobra.Command, args []string) error {

@@ -34,7 +34,7 @@ func (s *session) roll(kind string) *cobra.Command {
 			return s.watch(cmd.Context(), a, "the roll of "+a.status.App, call)
 		},
 	}
-	c.Flags().BoolVar(&wait, "wait", true, "wait for the verdict; --wait=false returns when the roll was taken")
+	c.Flags().BoolVar(&wait, "wait", true, "wait for the verdict")
 	if kind == api.KindReload {
 		c.Short = "The same as restart, in the words of systemd"
 		c.Long = "Reload does what restart does: see \"ripctl help restart\"."
@@ -45,7 +45,7 @@ func (s *session) roll(kind string) *cobra.Command {
 worker must become ready before an old one goes. When the new code does not start, the old
 workers stay, ripctl shows what the app said, and exits with 5.
 
-Restart waits for the verdict. Ctrl-C ends the waiting, not the roll.`
+Restart waits for the verdict. Ctrl-C ends the waiting, not the roll; with --wait=false, restart returns as soon as the roll has begun.`
 	c.Example = "  ripctl restart shop\n  ripctl restart shop && echo live"
 	return c
 }

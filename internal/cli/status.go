@@ -5,7 +5,6 @@ import (
 	"strings"
 	"time"
 
-	"github.com/charmbracelet/x/ansi"
 	"github.com/spf13/cobra"
 
 	"ripd/internal/api"
@@ -50,6 +49,9 @@ func (s *session) printStatus(st api.Status) {
 		s.field([]string{"url", ""}[min(i, 1)], clean(u))
 	}
 	s.field("workers", workersLine(st.Workers))
+	for _, c := range st.CrashLoops {
+		s.printCrashLoop(c, now)
+	}
 	s.field("queue", queueLine(st.Queue))
 	s.field("requests", requestsLine(st))
 	if faults := faultsLine(st.Totals); faults != "" {
@@ -60,9 +62,6 @@ func (s *session) printStatus(st api.Status) {
 	s.field("control", clean(st.Control))
 	if st.File != "" {
 		s.field("file", clean(st.File))
-	}
-	for _, c := range st.CrashLoops {
-		s.printCrashLoop(c, now)
 	}
 	for _, n := range st.Notes {
 		s.note(n)
@@ -78,13 +77,13 @@ func (s *session) field(label, value string) {
 
 // note prints a text that may be longer than a line: it is broken between words.
 func (s *session) note(text string) {
-	text = clean(text)
+	lines := []string{clean(text)}
 	if room := s.width - labelWidth - 2; s.width > 0 && room >= 20 {
-		text = ansi.Wrap(text, room, " ")
+		lines = fill(lines[0], room)
 	}
 	label := "note"
-	for part := range strings.SplitSeq(text, "\n") {
-		s.field(label, part)
+	for _, l := range lines {
+		s.field(label, l)
 		label = ""
 	}
 }

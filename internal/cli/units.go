@@ -67,8 +67,8 @@ func perSecond(r float64) string {
 	return count(int64(math.Round(r))) + " req/s"
 }
 
-// span writes a length of time with its two largest units: "840 ms", "3.2 s", "45 s",
-// "2 m 5 s", "2 h 3 m", "4 d 1 h".
+// span writes a length of time with its two largest units: "840 ms", "3.2 s", "4 s",
+// "45 s", "2 m 5 s", "2 h 3 m", "4 d 1 h".
 func span(d time.Duration) string {
 	if d < 0 {
 		d = 0
@@ -77,7 +77,7 @@ func span(d time.Duration) string {
 	case d < time.Second:
 		return fmt.Sprintf("%d ms", d.Milliseconds())
 	case d < 9950*time.Millisecond:
-		return fmt.Sprintf("%.1f s", d.Seconds())
+		return strings.TrimSuffix(fmt.Sprintf("%.1f", d.Seconds()), ".0") + " s"
 	}
 	d = d.Round(time.Second)
 	switch {
