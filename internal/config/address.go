@@ -123,13 +123,14 @@ func parseTCP(host, port, example string) (Address, error) {
 }
 
 func parseSocketPath(path string) (Address, error) {
+	clean := filepath.Clean(path)
 	switch {
 	case !filepath.IsAbs(path):
 		return Address{}, hinted("write an absolute path, as /run/shop.sock", "a socket's path begins with /")
-	case strings.HasSuffix(path, "/"):
-		return Address{}, errors.New("a socket's path does not end with /")
-	case len(filepath.Clean(path)) > MaxSocketPathBytes:
-		return Address{}, hinted(strconv.Itoa(MaxSocketPathBytes)+" bytes are the most on Linux", "the path has "+strconv.Itoa(len(path))+" bytes")
+	case strings.HasSuffix(path, "/") || clean == "/":
+		return Address{}, errors.New("this is a folder's path, not a socket's")
+	case len(clean) > MaxSocketPathBytes:
+		return Address{}, hinted(strconv.Itoa(MaxSocketPathBytes)+" bytes are the most on Linux", "the path has "+strconv.Itoa(len(clean))+" bytes")
 	}
-	return Address{Network: "unix", Path: filepath.Clean(path)}, nil
+	return Address{Network: "unix", Path: clean}, nil
 }

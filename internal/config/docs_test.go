@@ -186,3 +186,10 @@ func write(t testing.TB, file, path, text string) string {
 	}
 	return full
 }
+
+// rewrite gives a file new content.
+func rewrite(t interface{ Fatal(...any) }, file, text string) {
+	if err := os.WriteFile(file, []byte(text), 0o644); err != nil {
+		t.Fatal(err)
+	}
+}

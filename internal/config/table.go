@@ -250,7 +250,7 @@ var settings = []setting{
 
 	{
 		key: "reload.mode", def: `"none"`, kind: kindChoice, options: []string{"none", "process", "module"}, sample: `"process"`,
-		flags: []flag{{name: "--hot-reload", arg: "MODE", help: "none, process or module"}},
+		flags: []flag{{name: "--hot-reload", arg: "MODE", help: "none or process"}},
 		field: func(c *Config) any { return &c.Reload.Mode },
 		doc: "When changed code is loaded. `none`: only by `ripctl restart`. `process`: before a request, when a file changed that the workers have reported; new workers are started. " +
 			"`module`: inside the worker's process; it needs an adapter that can do it, and no adapter of this version can. " +
