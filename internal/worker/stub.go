@@ -101,11 +101,14 @@ func dieWith(parent int) error {
 }
 
 // closeOnExec marks every descriptor from first on, so that the worker has none
-// of them. close_range(2) may be missing in a sandbox.
+// of them.
 func closeOnExec(first int) {
-	if unix.CloseRange(uint(first), math.MaxUint32, unix.CLOSE_RANGE_CLOEXEC) == nil {
-		return
+	if unix.CloseRange(uint(first), math.MaxUint32, unix.CLOSE_RANGE_CLOEXEC) != nil {
+		closeOnExecEach(first) // close_range(2) is missing in some sandboxes
 	}
+}
+
+func closeOnExecEach(first int) {
 	entries, err := os.ReadDir("/proc/self/fd")
 	if err != nil {
 		for fd := first; fd < 1<<16; fd++ {
