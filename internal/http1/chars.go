@@ -40,19 +40,25 @@ var hexValue = [256]uint8{
 	'A': 11, 'B': 12, 'C': 13, 'D': 14, 'E': 15, 'F': 16,
 }
 
-// Eight bytes are tested at a time. Each test leaves the high bit set in the
-// bytes for which it is true; a borrow may set more bits above the first hit,
-// but never below it, so that the lowest bit is always right.
+// Eight bytes are tested at a time: a bit of eachHigh is set in the result for a
+// byte that may be a hit. A borrow or a carry from the byte below can set one
+// too many, never one too few, so that the byte itself is looked at before it
+// counts.
 const (
 	eachByte = 0x0101010101010101
 	eachHigh = 0x8080808080808080
 )
 
-// bytesBelow finds bytes smaller than limit, which is at most 0x80.
-func bytesBelow(x, limit uint64) uint64 { return (x - limit*eachByte) &^ x & eachHigh }
+// valueHits finds control characters: below 0x20, or 0x7F.
+func valueHits(x uint64) uint64 {
+	return ((x - 0x20*eachByte) | (x + eachByte)) &^ x & eachHigh
+}
 
-// bytesEqual finds the byte c.
-func bytesEqual(x, c uint64) uint64 { return bytesBelow(x^c*eachByte, 1) }
+// targetHits finds all but visible ASCII, and '#'.
+func targetHits(x uint64) uint64 {
+	hash := x ^ '#'*eachByte
+	return ((x - 0x21*eachByte) | (x + eachByte) | x | (hash-eachByte)&^hash) & eachHigh
+}
 
 // valueEnd returns the index of the first byte at or behind i that a field
 // value may not have: a control character other than HTAB (RFC 9110
@@ -60,13 +66,12 @@ func bytesEqual(x, c uint64) uint64 { return bytesBelow(x^c*eachByte, 1) }
 func valueEnd(b []byte, i int) int {
 	for i < len(b) {
 		if i+8 <= len(b) {
-			x := binary.LittleEndian.Uint64(b[i:])
-			hit := bytesBelow(x, 0x20) | bytesEqual(x, 0x7F)
-			if hit == 0 {
+			hits := valueHits(binary.LittleEndian.Uint64(b[i:]))
+			if hits == 0 {
 				i += 8
 				continue
 			}
-			i += bits.TrailingZeros64(hit) / 8
+			i += bits.TrailingZeros64(hits) / 8
 		}
 		if c := b[i]; c < 0x20 && c != '\t' || c == 0x7F {
 			return i
@@ -83,13 +88,12 @@ func valueEnd(b []byte, i int) int {
 func targetEnd(b []byte, i int) int {
 	for i < len(b) {
 		if i+8 <= len(b) {
-			x := binary.LittleEndian.Uint64(b[i:])
-			hit := bytesBelow(x, 0x21) | bytesEqual(x, 0x7F) | bytesEqual(x, '#') | x&eachHigh
-			if hit == 0 {
+			hits := targetHits(binary.LittleEndian.Uint64(b[i:]))
+			if hits == 0 {
 				i += 8
 				continue
 			}
-			i += bits.TrailingZeros64(hit) / 8
+			i += bits.TrailingZeros64(hits) / 8
 		}
 		if c := b[i]; c <= 0x20 || c >= 0x7F || c == '#' {
 			return i

@@ -133,17 +133,18 @@ func parseFields(fields []Field, buf []byte, at, most int) ([]Field, int, error)
 		if len(fields) == most {
 			return fields, at, errFieldCount
 		}
-		f, end, err := parseField(buf, at)
+		fields = append(fields, Field{})
+		end, err := parseField(&fields[len(fields)-1], buf, at)
 		if err != nil {
-			return fields, at, err
+			return fields[:len(fields)-1], at, err
 		}
-		fields = append(fields, f)
 		at = end
 	}
 }
 
-// parseField reads one field line (RFC 9112 section 5).
-func parseField(buf []byte, at int) (f Field, next int, err error) {
+// parseField reads the field line at at (RFC 9112 section 5) into f, and
+// returns where the next line begins.
+func parseField(f *Field, buf []byte, at int) (next int, err error) {
 	colon := at
 	var class uint8
 	for colon < len(buf) {
@@ -155,10 +156,10 @@ func parseField(buf []byte, at int) (f Field, next int, err error) {
 		colon++
 	}
 	if colon == len(buf) {
-		return f, at, ErrIncomplete
+		return at, ErrIncomplete
 	}
 	if buf[colon] != ':' || colon == at {
-		return f, at, nameFault(buf, at, colon)
+		return at, nameFault(buf, at, colon)
 	}
 	start := colon + 1
 	for start < len(buf) && isSpace(buf[start]) {
@@ -166,7 +167,7 @@ func parseField(buf []byte, at int) (f Field, next int, err error) {
 	}
 	end := valueEnd(buf, start)
 	if next, err = lineEnd(buf, end); err != nil {
-		return f, at, err
+		return at, err
 	}
 	for end > start && isSpace(buf[end-1]) {
 		end--
@@ -174,7 +175,7 @@ func parseField(buf []byte, at int) (f Field, next int, err error) {
 	f.Name = buf[at:colon:colon]
 	f.Value = buf[start:end:end]
 	f.kind = classify(f.Name, class)
-	return f, next, nil
+	return next, nil
 }
 
 // nameFault names what is wrong where a field's name ends at i without a colon,

@@ -5,8 +5,8 @@ import "testing"
 // kindOf classifies a name as parseField does.
 func kindOf(t *testing.T, name string) fieldKind {
 	t.Helper()
-	f, _, err := parseField([]byte(name+": x\r\n"), 0)
-	if err != nil {
+	var f Field
+	if _, err := parseField(&f, []byte(name+": x\r\n"), 0); err != nil {
 		t.Fatalf("%s: %v", name, err)
 	}
 	return f.kind
