@@ -1,0 +1,81 @@
+# make run     build, and serve the demo      (ARGS: what ripd is given instead)
+# make test    all checks and all tests       (PKG: packages to test)
+# make lint    the checks alone
+# make bench   ripd beside nginx and HAProxy  (BENCH: flags, see internal/bench)
+# make fuzz    each fuzz target for FUZZTIME
+# make clean   remove what was built
+
+VERSION   := $(shell git describe --tags --always --dirty 2>/dev/null || echo devel)
+ARGS      ?= demo
+PKG       ?= ./...
+BENCH     ?=
+FUZZTIME  ?= 1m
+TESTLIMIT ?= 10m
+
+STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
+GOVULNCHECK := golang.org/x/vuln/cmd/govulncheck@v1.9.0
+
+# The same sources and version give the same bytes.
+BUILD := CGO_ENABLED=0 go build -trimpath -buildvcs=false -ldflags '-s -w -buildid= -X main.version=$(VERSION)'
+
+.PHONY: build run test lint fmt vet staticcheck shellcheck vuln packages bench fuzz clean
+.DEFAULT_GOAL := build
+
+build:
+	@$(BUILD) -o bin/ ./cmd/ripd ./cmd/ripctl
+
+run: build
+	@exec bin/ripd $(ARGS)
+
+# Each step stops at the first finding; the tests come last.
+test: packages fmt vet staticcheck shellcheck
+	@echo '== go test -race'
+	@go test -race -timeout $(TESTLIMIT) $(PKG)
+
+lint: packages fmt vet staticcheck shellcheck vuln
+
+packages:
+	@echo '== Debian packages'
+	@packaging/install-packages
+
+fmt:
+	@echo '== gofmt'
+	@unformatted=$$(gofmt -l cmd internal docs) && [ -z "$$unformatted" ] || \
+		{ echo "not formatted, run gofmt -w:"; echo "$$unformatted"; exit 1; }
+
+vet:
+	@echo '== go vet'
+	@go vet ./...
+
+# Its settings are in staticcheck.conf.
+staticcheck:
+	@echo '== staticcheck'
+	@go run $(STATICCHECK) ./...
+
+# Every script in the repository: what starts with a shell's name.
+shellcheck:
+	@echo '== shellcheck'
+	@git ls-files -z | xargs -0 grep -lIE -m1 '^#!(/usr/bin/env |/bin/)(ba|da)?sh' \
+		| while read -r file; do head -n 1 "$$file" | grep -q '^#!' && echo "$$file" || true; done \
+		| xargs -r shellcheck
+
+# The data base of known vulnerabilities is on the network.
+vuln:
+	@echo '== govulncheck'
+	@if getent hosts vuln.go.dev >/dev/null; then go run $(GOVULNCHECK) ./...; \
+	else echo 'left out: the data base of vulnerabilities cannot be reached from here'; fi
+
+bench: build
+	@packaging/install-packages bench
+	@go run ./internal/bench $(BENCH)
+
+# Go runs one fuzz target at a time; they are found by name.
+fuzz:
+	@set -e; grep -rHoE --include='*_test.go' '^func Fuzz[A-Za-z0-9_]*' cmd internal | while IFS=: read -r file match; do \
+		echo "== $${match#func } in $$(dirname "$$file")"; \
+		go test -run '^$$' -fuzz "^$${match#func }\$$" -fuzztime $(FUZZTIME) "./$$(dirname "$$file")" </dev/null; \
+	done
+
+clean:
+	@rm -rf bin dist
+	@go clean -testcache
