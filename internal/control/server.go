@@ -14,7 +14,7 @@ import (
 
 // Bounds of the control socket. A body is bounded by api.MaxRequestBytes.
 const (
-	maxHeaderBytes  = 16 << 10
+	maxHeaderBytes  = 16 << 10         // net/http adds 4 KiB of slack
 	readTimeout     = 5 * time.Second  // of one whole request
 	writeTimeout    = 10 * time.Second // of one answer, or of one line of a stream
 	idleTimeout     = 30 * time.Second // of a connection between two calls
@@ -45,9 +45,10 @@ type Options struct {
 
 // Server serves the control socket, through as many doors as it is given.
 type Server struct {
-	o    Options
-	log  *refusals
-	http []*http.Server // one for each kind of door
+	o        Options
+	timeouts timeouts
+	log      *refusals
+	http     []*http.Server // one for each kind of door
 
 	leave   context.Context // ends when the streams of events must end
 	dismiss context.CancelFunc
@@ -56,6 +57,13 @@ type Server struct {
 // NewServer makes a server; ServeOperators, ServeWorkers and ServeBoth give it
 // sockets.
 func NewServer(o Options) *Server {
+	return newServer(o, timeouts{read: readTimeout, write: writeTimeout})
+}
+
+// timeouts are those that tests shorten.
+type timeouts struct{ read, write time.Duration }
+
+func newServer(o Options, t timeouts) *Server {
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
 	}
@@ -72,7 +80,7 @@ func NewServer(o Options) *Server {
 		o.Version = "unknown" // an answer without a version is not taken for ripd's
 	}
 	o.OperatorUIDs = slices.Clone(o.OperatorUIDs)
-	s := &Server{o: o, log: &refusals{log: o.Log}}
+	s := &Server{o: o, timeouts: t, log: &refusals{log: o.Log}}
 	s.leave, s.dismiss = context.WithCancel(context.Background())
 	for _, d := range []door{doorOperators, doorWorkers, doorBoth} {
 		s.http = append(s.http, s.server(d))
@@ -86,9 +94,9 @@ func (s *Server) server(d door) *http.Server {
 	protocols.SetHTTP1(true)
 	return &http.Server{
 		Handler:           s.handler(d),
-		ReadHeaderTimeout: readTimeout,
-		ReadTimeout:       readTimeout,
-		WriteTimeout:      writeTimeout,
+		ReadHeaderTimeout: s.timeouts.read,
+		ReadTimeout:       s.timeouts.read,
+		WriteTimeout:      s.timeouts.write,
 		IdleTimeout:       idleTimeout,
 		MaxHeaderBytes:    maxHeaderBytes,
 		ConnContext:       withPeer,

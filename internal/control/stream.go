@@ -21,7 +21,7 @@ func (s *Server) roll(w http.ResponseWriter, q *http.Request, kind string) {
 		s.answer(w, q, f)
 		return
 	}
-	st := newStream(w)
+	st := s.newStream(w)
 	st.begin() // the caller may leave as soon as it knows that the roll was taken
 	s.long(q, st, func(ctx context.Context, step func(api.Step)) (api.Verdict, error) {
 		return s.o.Operator.Roll(ctx, kind, step), nil
@@ -33,7 +33,7 @@ func (s *Server) stop(w http.ResponseWriter, q *http.Request) {
 		s.answer(w, q, f)
 		return
 	}
-	st := newStream(w)
+	st := s.newStream(w)
 	st.begin()
 	s.long(q, st, func(ctx context.Context, step func(api.Step)) (api.Verdict, error) {
 		return s.o.Operator.Stop(ctx, step), nil
@@ -52,7 +52,7 @@ func (s *Server) scale(w http.ResponseWriter, q *http.Request) {
 		s.answer(w, q, f)
 		return
 	}
-	s.long(q, newStream(w), func(ctx context.Context, step func(api.Step)) (api.Verdict, error) {
+	s.long(q, s.newStream(w), func(ctx context.Context, step func(api.Step)) (api.Verdict, error) {
 		result, err := s.o.Operator.Scale(ctx, r, step)
 		if err != nil {
 			return api.Verdict{Verdict: api.VerdictFailed, Kind: api.KindScale, Reason: err.Error()}, err
@@ -94,7 +94,7 @@ func (s *Server) events(w http.ResponseWriter, q *http.Request) {
 	ctx, cancel := context.WithCancel(q.Context())
 	defer cancel()
 	defer context.AfterFunc(s.leave, cancel)()
-	st := newStream(w)
+	st := s.newStream(w)
 	events := s.o.Operator.Events(ctx)
 	st.begin()
 	beat := time.NewTicker(s.o.Heartbeat)
@@ -122,11 +122,12 @@ func (s *Server) events(w http.ResponseWriter, q *http.Request) {
 type stream struct {
 	w     http.ResponseWriter
 	rc    *http.ResponseController
+	limit time.Duration // for one line
 	begun bool
 }
 
-func newStream(w http.ResponseWriter) *stream {
-	return &stream{w: w, rc: http.NewResponseController(w)}
+func (s *Server) newStream(w http.ResponseWriter) *stream {
+	return &stream{w: w, rc: http.NewResponseController(w), limit: s.timeouts.write}
 }
 
 // begin sends the head of the answer.
@@ -147,8 +148,7 @@ func (s *stream) write(v any) error {
 			return err
 		}
 	}
-	// A test's recorder has no deadline; a real connection always has.
-	_ = s.rc.SetWriteDeadline(time.Now().Add(writeTimeout))
+	s.extend()
 	if _, err := s.w.Write(append(b, '\n')); err != nil {
 		return err
 	}
@@ -156,6 +156,10 @@ func (s *stream) write(v any) error {
 }
 
 func (s *stream) flush() error {
-	_ = s.rc.SetWriteDeadline(time.Now().Add(writeTimeout))
+	s.extend()
 	return s.rc.Flush()
 }
+
+// extend gives the next line its time. It fails for a test's recorder only, which
+// has no deadlines.
+func (s *stream) extend() { _ = s.rc.SetWriteDeadline(time.Now().Add(s.limit)) }
