@@ -5,11 +5,16 @@ package metrics
 
 import (
 	"net/http"
+	"strings"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/collectors"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 )
+
+// maxScrapes bounds the scrapes at work at once; a further one is answered 503.
+const maxScrapes = 4
 
 // Options says what New needs.
 type Options struct {
@@ -18,60 +23,145 @@ type Options struct {
 	// Version is ripd's own version, shown by ripd_build_info.
 	Version string
 	// Snapshot is called once for each scrape, from any goroutine. nil means
-	// that there are no gauges.
+	// that all gauges are 0.
 	Snapshot func() Gauges
-}
-
-// Gauges are the numbers of one moment, and totals that others count.
-type Gauges struct {
-	QueueLength int
-	QueueSize   int
-	// OldestWait is how long the request at the queue's head has waited.
-	OldestWait time.Duration
-	// Workers counts the workers by state: starting, ready, drained,
-	// retiring, failed.
-	Workers map[string]int
-	// WorkersBusy is the number of leases in flight.
-	WorkersBusy int
-	// Leases is how many leases were given since the start.
-	Leases uint64
-	// Connections counts the clients' connections by state: idle, active.
-	Connections map[string]int
-	// LogDropped is how many log lines were dropped since the start.
-	LogDropped uint64
 }
 
 // Metrics holds the counters of one ripd. Its methods may be called from
 // several goroutines at once, and on a nil *Metrics, where they do nothing.
 type Metrics struct {
 	registry *prometheus.Registry
+
+	// One child a class, found by index: no look-up on the way of a request.
+	requests [len(classes)]prometheus.Counter
+	seconds  *histogram
+	wait     *histogram
+	bytesIn  prometheus.Counter
+	bytesOut prometheus.Counter
+
+	rejected  *byCause
+	retried   *byCause
+	respawned *byCause
+	rolled    *byCause
 }
+
+// classes are the values of the label class, by the status's first digit.
+var classes = [...]string{0: "none", 1: "1xx", 2: "2xx", 3: "3xx", 4: "4xx", 5: "5xx"}
+
+// The values that causes and verdicts are known to take. They are shown from
+// the start, as 0, so that a rate can be computed from their first event on.
+func knownRejections() []string {
+	return []string{
+		"queue-full", "queue-timeout", "no-worker", "stopping",
+		"connect-failed", "connection-closed", "write-failed", "read-failed", "bad-answer", "read-timeout",
+	}
+}
+
+func knownRetries() []string {
+	return []string{"connect-failed", "connection-closed", "worker-busy"}
+}
+
+func knownRespawns() []string {
+	return []string{"exited", "start-failed", "connect-failed", "write-failed", "read-failed", "bad-answer", "read-timeout"}
+}
+
+func knownVerdicts() []string { return []string{"done", "rolled_back", "failed"} }
 
 // New returns metrics with a registry of their own.
 func New(o Options) *Metrics {
-	return &Metrics{registry: prometheus.NewRegistry()}
+	m := &Metrics{registry: prometheus.NewRegistry()}
+	r := prometheus.WrapRegistererWith(prometheus.Labels{"app": strings.ToValidUTF8(o.App, "")}, m.registry)
+
+	requests := counters(r, "ripd_requests_total", "Requests that have ended, by class of the answer's status; none: the client left before there was an answer.", "class")
+	for i, class := range classes {
+		m.requests[i] = requests.WithLabelValues(class)
+	}
+	m.seconds = newHistogram(r, "ripd_request_seconds", "Time from a request's first byte to the end of its answer.")
+	m.wait = newHistogram(r, "ripd_queue_wait_seconds", "Time that requests waited in the queue, those that were given up included.")
+	bytes := counters(r, "ripd_bytes_total", "Bytes of bodies, by direction: in from clients, out to clients.", "direction")
+	m.bytesIn, m.bytesOut = bytes.WithLabelValues("in"), bytes.WithLabelValues("out")
+
+	m.rejected = newByCause(counters(r, "ripd_rejected_total", "Requests that ripd answered because no worker did, by cause.", "cause"), knownRejections())
+	m.retried = newByCause(counters(r, "ripd_retries_total", "Requests that were given to a second worker, by cause.", "cause"), knownRetries())
+	m.respawned = newByCause(counters(r, "ripd_respawns_total", "Workers that ended unasked and were replaced, by cause.", "cause"), knownRespawns())
+	m.rolled = newByCause(counters(r, "ripd_rolls_total", "Rolls that have ended, by verdict.", "verdict"), knownVerdicts())
+
+	r.MustRegister(
+		newSnapshots(o),
+		collectors.NewGoCollector(),
+		collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
+	)
+	return m
 }
 
-// Done counts one request that was answered, by a worker or by ripd itself.
-// status is the answer's (0 when the client left before there was one), wait
-// the time in the queue (negative: it was never admitted), total the time from
-// its first byte to the end of its answer, in and out the bytes of both bodies.
-func (m *Metrics) Done(status int, wait, total time.Duration, in, out int64) {}
+func counters(r prometheus.Registerer, name, help, label string) *prometheus.CounterVec {
+	c := prometheus.NewCounterVec(prometheus.CounterOpts{Name: name, Help: help}, []string{label})
+	r.MustRegister(c)
+	return c
+}
 
-// Rejected counts one request that got no lease: queue-full, queue-timeout,
-// no-worker, stopping.
-func (m *Metrics) Rejected(cause string) {}
+// Done counts one request that has ended, whoever answered it. status is the
+// answer's (0 when the client left before there was one), wait the time in the
+// queue (negative: it was never admitted to it), total the time from its first
+// byte to the end of its answer, in and out the bytes of the bodies.
+func (m *Metrics) Done(status int, wait, total time.Duration, in, out int64) {
+	if m == nil {
+		return
+	}
+	class := status / 100
+	if class < 0 || class >= len(classes) {
+		class = 0
+	}
+	m.requests[class].Inc()
+	m.seconds.observe(total)
+	if wait >= 0 {
+		m.wait.observe(wait)
+	}
+	if in > 0 {
+		m.bytesIn.Add(float64(in))
+	}
+	if out > 0 {
+		m.bytesOut.Add(float64(out))
+	}
+}
 
-// Retried counts one request that was given to a second worker.
-func (m *Metrics) Retried(cause string) {}
+// Rejected counts one request that ripd answered because no worker did:
+// queue-full, queue-timeout, no-worker, stopping, connect-failed, ….
+func (m *Metrics) Rejected(cause string) {
+	if m != nil {
+		m.rejected.count(cause)
+	}
+}
 
-// Respawned counts one worker that was started in the place of another.
-func (m *Metrics) Respawned(cause string) {}
+// Retried counts one request that was given to a second worker:
+// connect-failed, connection-closed, worker-busy.
+func (m *Metrics) Retried(cause string) {
+	if m != nil {
+		m.retried.count(cause)
+	}
+}
+
+// Respawned counts one worker that ended unasked and was replaced: exited,
+// start-failed, read-timeout, ….
+func (m *Metrics) Respawned(cause string) {
+	if m != nil {
+		m.respawned.count(cause)
+	}
+}
 
 // Rolled counts one roll: done, rolled_back, failed.
-func (m *Metrics) Rolled(verdict string) {}
+func (m *Metrics) Rolled(verdict string) {
+	if m != nil {
+		m.rolled.count(verdict)
+	}
+}
 
-// Handler answers GET with all metrics.
+// Handler answers GET with all metrics, in the format that the client prefers.
+// A scrape beyond maxScrapes is answered 503.
 func (m *Metrics) Handler() http.Handler {
-	return promhttp.HandlerFor(m.registry, promhttp.HandlerOpts{})
+	return promhttp.HandlerFor(m.registry, promhttp.HandlerOpts{
+		MaxRequestsInFlight: maxScrapes,
+		// A collector that fails must not take the other metrics with it.
+		ErrorHandling: promhttp.ContinueOnError,
+	})
 }

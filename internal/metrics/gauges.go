@@ -1,0 +1,97 @@
+package metrics
+
+import (
+	"runtime"
+	"strings"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+)
+
+// Gauges are the numbers of one moment, and totals that others count.
+type Gauges struct {
+	// QueueLength is how many requests wait, QueueSize how many may.
+	QueueLength, QueueSize int
+	// OldestWait is how long the request at the queue's head has waited.
+	OldestWait time.Duration
+	// Workers counts the workers by state: starting, ready, drained,
+	// retiring, failed. States that are left out are shown as 0.
+	Workers map[string]int
+	// WorkersBusy is the number of workers that have a request now.
+	WorkersBusy int
+	// Leases is how many leases were given since the start.
+	Leases uint64
+	// Connections counts the clients' connections by state: active, idle.
+	// States that are left out are shown as 0.
+	Connections map[string]int
+	// LogDropped is how many log lines were dropped since the start.
+	LogDropped uint64
+}
+
+func workerStates() []string { return []string{"starting", "ready", "drained", "retiring", "failed"} }
+
+func connectionStates() []string { return []string{"active", "idle"} }
+
+// snapshots is a collector that shows one Gauges for each scrape.
+type snapshots struct {
+	take    func() Gauges
+	version string
+
+	queueLength, queueSize, oldestWait *prometheus.Desc
+	workers, workersBusy, leases       *prometheus.Desc
+	connections, logDropped, build     *prometheus.Desc
+}
+
+func newSnapshots(o Options) *snapshots {
+	take := o.Snapshot
+	if take == nil {
+		take = func() Gauges { return Gauges{} }
+	}
+	desc := func(name, help string, labels ...string) *prometheus.Desc {
+		return prometheus.NewDesc(name, help, labels, nil)
+	}
+	return &snapshots{
+		take:        take,
+		version:     strings.ToValidUTF8(o.Version, ""),
+		queueLength: desc("ripd_queue_length", "Requests that wait in the queue."),
+		queueSize:   desc("ripd_queue_size", "Requests that may wait in the queue."),
+		oldestWait:  desc("ripd_queue_oldest_wait_seconds", "How long the oldest request in the queue has waited."),
+		workers:     desc("ripd_workers", "Workers, by state.", "state"),
+		workersBusy: desc("ripd_workers_busy", "Workers that have a request now."),
+		leases:      desc("ripd_leases_total", "Leases given: requests handed to a worker, a retried one twice."),
+		connections: desc("ripd_connections", "Connections of clients, by state.", "state"),
+		logDropped:  desc("ripd_log_dropped_total", "Log lines that were dropped because the output did not take them."),
+		build:       desc("ripd_build_info", "Constant 1, with ripd's version and Go's as labels.", "version", "go_version"),
+	}
+}
+
+// Describe tells the registry what Collect will send.
+func (s *snapshots) Describe(ch chan<- *prometheus.Desc) {
+	for _, d := range []*prometheus.Desc{
+		s.queueLength, s.queueSize, s.oldestWait, s.workers, s.workersBusy,
+		s.leases, s.connections, s.logDropped, s.build,
+	} {
+		ch <- d
+	}
+}
+
+// Collect takes one snapshot, so that the numbers of a scrape belong together.
+func (s *snapshots) Collect(ch chan<- prometheus.Metric) {
+	g := s.take()
+	send := func(d *prometheus.Desc, kind prometheus.ValueType, value float64, labels ...string) {
+		ch <- prometheus.MustNewConstMetric(d, kind, value, labels...)
+	}
+	send(s.queueLength, prometheus.GaugeValue, float64(g.QueueLength))
+	send(s.queueSize, prometheus.GaugeValue, float64(g.QueueSize))
+	send(s.oldestWait, prometheus.GaugeValue, g.OldestWait.Seconds())
+	send(s.workersBusy, prometheus.GaugeValue, float64(g.WorkersBusy))
+	for _, state := range workerStates() {
+		send(s.workers, prometheus.GaugeValue, float64(g.Workers[state]), state)
+	}
+	for _, state := range connectionStates() {
+		send(s.connections, prometheus.GaugeValue, float64(g.Connections[state]), state)
+	}
+	send(s.leases, prometheus.CounterValue, float64(g.Leases))
+	send(s.logDropped, prometheus.CounterValue, float64(g.LogDropped))
+	send(s.build, prometheus.GaugeValue, 1, s.version, runtime.Version())
+}
