@@ -6,7 +6,6 @@ import (
 	"io"
 	"log/slog"
 	"math/rand/v2"
-	"syscall"
 	"testing"
 	"time"
 
@@ -25,8 +24,8 @@ type world struct {
 
 	processes  []*fakeProcess // all that were ever started
 	seats      []*fakeSeat
-	startError error                  // of the next starts
-	onStart    func(p *fakeProcess)   // called when a process was started
+	startError error                   // of the next starts
+	onStart    func(p *fakeProcess)    // called when a process was started
 	stubborn   func(*fakeProcess) bool // does it ignore SIGTERM?
 	prepareErr error
 	prepared   int
@@ -59,7 +58,7 @@ type fakeProcess struct {
 	over          bool
 	exit          string
 	words         []string
-	signals       []syscall.Signal
+	asked         int // how often it was asked to end
 	killed        bool
 }
 
@@ -73,12 +72,11 @@ func (p *fakeProcess) Watch(ready, exited func()) {
 func (p *fakeProcess) Owns(pid int) bool   { return pid == p.pid }
 func (p *fakeProcess) Exit() string        { return p.exit }
 func (p *fakeProcess) LastWords() []string { return p.words }
-func (p *fakeProcess) Signal(sig syscall.Signal) error {
-	p.signals = append(p.signals, sig)
+func (p *fakeProcess) Terminate() {
+	p.asked++
 	if p.w.stubborn == nil || !p.w.stubborn(p) {
 		p.ends("exit status 0")
 	}
-	return nil
 }
 func (p *fakeProcess) Kill() {
 	p.killed = true
@@ -156,10 +154,10 @@ func (w *world) Add(spec pool.WorkerSpec, event func(pool.Event)) seat {
 	w.seats = append(w.seats, f)
 	return f
 }
-func (w *world) Require(generation int)               { w.required = generation }
+func (w *world) Require(generation int)                 { w.required = generation }
 func (w *world) Outlook(hopeless bool, d time.Duration) { w.hopeless, w.retryAfter = hopeless, d }
-func (w *world) Respawned(cause string)               { w.respawned = append(w.respawned, cause) }
-func (w *world) Rolled(verdict string)                { w.rolled = append(w.rolled, verdict) }
+func (w *world) Respawned(cause string)                 { w.respawned = append(w.respawned, cause) }
+func (w *world) Rolled(verdict string)                  { w.rolled = append(w.rolled, verdict) }
 
 func (w *world) start(l launch) (process, error) {
 	if w.startError != nil {

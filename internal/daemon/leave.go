@@ -2,7 +2,6 @@ package daemon
 
 import (
 	"fmt"
-	"syscall"
 	"time"
 
 	"ripd/internal/api"
@@ -69,13 +68,7 @@ func (s *supervisor) end(in *instance, patience time.Duration) {
 	s.leave(in)
 	in.deadline = s.now().Add(patience)
 	if in.process != nil {
-		s.signal(in) // else started does
-	}
-}
-
-func (s *supervisor) signal(in *instance) {
-	if err := in.process.Signal(syscall.SIGTERM); err != nil {
-		s.log.Debug("ending a worker", "worker", in.id, "pid", in.pid(), "error", err.Error())
+		in.process.Terminate() // else started does
 	}
 }
 

@@ -2,6 +2,7 @@ package daemon
 
 import (
 	"fmt"
+	"strings"
 	"time"
 
 	"ripd/internal/api"
@@ -224,7 +225,12 @@ func (s *supervisor) prepared(r *roll, next *release, notes []string, err error)
 		return
 	}
 	if err != nil {
-		s.endRoll(r, api.VerdictFailed, err.Error(), nil)
+		reason, rest, _ := strings.Cut(err.Error(), "\n")
+		var output []string
+		if rest != "" {
+			output = strings.Split(rest, "\n")
+		}
+		s.endRoll(r, api.VerdictFailed, reason, output)
 		return
 	}
 	if r.generation == 0 {

@@ -3,7 +3,6 @@ package daemon
 import (
 	"log/slog"
 	"math/rand/v2"
-	"syscall"
 	"time"
 
 	"ripd/internal/api"
@@ -23,8 +22,8 @@ type process interface {
 	Watch(ready, exited func())
 	// Owns tells whether the process pid is this worker or descends from it.
 	Owns(pid int) bool
-	// Signal reaches the whole process group.
-	Signal(sig syscall.Signal) error
+	// Terminate asks the whole process group to end.
+	Terminate()
 	// Kill ends the whole process group.
 	Kill()
 	// Exit says how the process ended: "exit status 1", "signal: killed".
@@ -111,11 +110,14 @@ type seams struct {
 	// state describes a process for the log: what it is waiting for.
 	state func(pid int) string
 	// files is told what a registering worker has loaded.
-	files  func(files []string)
-	token  func() string
-	socket func(id, number int) string // path of the number-th socket of a slot, from 1
-	events func(api.Event)
-	count  recorder
+	files func(files []string)
+	// tellTrouble is told after each turn why the newest code does not serve, nil
+	// when it does. It is nil itself when nobody wants to know.
+	tellTrouble func(*failure)
+	token       func() string
+	socket      func(id, number int) string // path of the number-th socket of a slot, from 1
+	events      func(api.Event)
+	count       recorder
 	// ready is called once, when the first worker is ready; settled once, when all
 	// workers of the start are ready or have failed.
 	ready, settled func()

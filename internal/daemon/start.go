@@ -64,7 +64,7 @@ func (s *supervisor) started(in *instance, p process, err error) {
 	switch in.phase {
 	case phaseStarting:
 	case phaseStopping:
-		s.signal(in)
+		p.Terminate()
 	default:
 		p.Kill()
 	}

@@ -155,6 +155,9 @@ func (s *supervisor) settle(now time.Time) {
 		s.announce()
 	}
 	s.lookOut(now)
+	if s.tellTrouble != nil {
+		s.tellTrouble(s.trouble())
+	}
 }
 
 // fill starts the slot's process when it has none and one is due.

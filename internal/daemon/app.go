@@ -1,0 +1,300 @@
+package daemon
+
+import (
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	mathrand "math/rand/v2"
+	"net"
+	"os"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"ripd/internal/api"
+	"ripd/internal/config"
+	"ripd/internal/control"
+	"ripd/internal/journal"
+	"ripd/internal/metrics"
+	"ripd/internal/proxy"
+	"ripd/internal/systemd"
+	"ripd/internal/worker"
+)
+
+// app is one running ripd: its parts, in the order in which open makes them. close
+// takes them down in the opposite order, however far open has come.
+type app struct {
+	config  *config.Config // of the start
+	input   config.Input
+	environ []string
+	out     io.Writer
+	version string
+	started time.Time
+	notes   []string
+
+	look     journal.Look
+	journal  *journal.Journal
+	log      *slog.Logger
+	handed   *systemd.Handed
+	notifier *systemd.Notifier
+
+	dir          string // of the sockets
+	lock         *nameLock
+	listeners    []net.Listener
+	urls         []string
+	anyone       bool           // a listener is open to all interfaces
+	workerDoor   net.Listener   // ripd's own control socket
+	operatorDoor []net.Listener // systemd's, if it gave any
+	controlPath  string
+
+	metrics  *metrics.Metrics
+	seats    *seats
+	server   *proxy.Server
+	launcher *worker.Launcher
+	fresh    *freshness // nil unless reload mode process
+	super    *supervisor
+	broker   *broker
+	control  *control.Server
+	count    counter
+	rate     rate
+	tasks    sync.WaitGroup
+	quit     chan struct{} // ends the tasks
+
+	greeting greeting
+	stopping atomic.Bool
+	asked    chan string   // holds one: why ripd shall stop
+	failed   chan error    // holds one: a listener that cannot go on
+	stopped  chan struct{} // closed when the workers are gone
+	farewell string
+	stopTook time.Duration
+}
+
+// open starts everything. After an error close has to be called.
+func (a *app) open() error {
+	a.started = time.Now()
+	a.asked, a.failed = make(chan string, 1), make(chan error, 1)
+	a.stopped, a.quit = make(chan struct{}), make(chan struct{})
+	a.broker = newBroker()
+	first, err := newRelease(a.config)
+	if err != nil {
+		return err
+	}
+	a.openJournal()
+	for _, f := range []func() error{a.openSystemd, a.openNames, a.openListeners, a.openControl} {
+		if err := f(); err != nil {
+			return err
+		}
+	}
+	if err := a.openData(first); err != nil {
+		return err
+	}
+	return a.openSupervisor(first)
+}
+
+func (a *app) openJournal() {
+	a.look = journal.Look{Stamp: journal.Date}
+	if f, ok := a.out.(*os.File); ok {
+		a.look = journal.LookAt(f, a.getenv)
+	}
+	mode := a.config.Log.Access
+	if a.config.Log.JSON {
+		mode = config.AccessJSON
+	}
+	a.journal = journal.Open(journal.Options{Out: a.out, Mode: mode, Look: a.look, Level: a.config.Log.Level, App: a.config.Name})
+	if a.config.Log.Access == config.AccessOff {
+		a.journal.Access = nil
+	}
+	a.log = a.journal.Log
+}
+
+func (a *app) getenv(name string) string {
+	value := ""
+	for _, entry := range a.environ {
+		if v, ok := strings.CutPrefix(entry, name+"="); ok {
+			value = v
+		}
+	}
+	return value
+}
+
+// openSystemd takes over what the service manager has handed to ripd.
+func (a *app) openSystemd() (err error) {
+	if a.handed, err = systemd.Files(); err != nil {
+		return err
+	}
+	for _, odd := range a.handed.Odd() {
+		a.log.Warn("a socket from systemd is not used", "name", odd.Name, "fd", odd.FD, "problem", odd.Problem)
+	}
+	a.notifier, err = systemd.NewNotifier()
+	return err
+}
+
+// openNames claims the names of this app's sockets.
+func (a *app) openNames() (err error) {
+	if a.dir, err = api.EnsureRuntimeDir(a.environ); err != nil {
+		return err
+	}
+	prefix := a.config.SocketPrefix
+	longest := socketOf(a.dir, prefix)(config.MaxWorkers, 2)
+	if err := api.CheckSocketPath(strings.TrimSuffix(longest, ".sock") + ".notify"); err != nil {
+		return err
+	}
+	if a.lock, err = takeLock(a.dir, prefix, a.config.Name); err != nil {
+		return err
+	}
+	return removeStale(a.dir, prefix)
+}
+
+// openListeners opens the clients' sockets, or takes over systemd's.
+func (a *app) openListeners() (err error) {
+	a.listeners = a.handed.Take(systemd.HTTP)
+	if len(a.listeners) == 0 {
+		var notes []string
+		a.listeners, notes, err = openListeners(a.config.Listen.HTTP, a.config.Listen.HTTPAsked)
+		if err != nil {
+			return err
+		}
+		a.notes = append(a.notes, notes...)
+	}
+	if len(a.listeners) == 0 {
+		return errors.New("there is no socket to serve: systemd gave none with the name http, and listen.http is empty")
+	}
+	a.urls, a.anyone = urlsOf(a.listeners)
+	a.notes = append(append([]string(nil), a.config.Notes()...), a.notes...)
+	return nil
+}
+
+// openControl opens ripd's own control socket. In the foreground it is for
+// operators and workers; where systemd gives the operators a door of their own, it
+// is for workers alone.
+func (a *app) openControl() (err error) {
+	a.controlPath = api.ControlSocket(a.dir, a.config.SocketPrefix)
+	if a.workerDoor, err = openUnix(a.controlPath); err != nil {
+		return err
+	}
+	if err := os.Chmod(a.controlPath, 0o600); err != nil {
+		return fmt.Errorf("the control socket: %w", err)
+	}
+	a.operatorDoor = a.handed.Take(systemd.Control)
+	return nil
+}
+
+// openData makes the way of the requests.
+func (a *app) openData(first *release) (err error) {
+	a.metrics = metrics.New(metrics.Options{App: a.config.Name, Version: a.version, Snapshot: a.gauges})
+	a.count.metrics = a.metrics
+	options := proxy.Options{Config: a.config, Access: a.journal.Access, Metrics: a.metrics, Log: a.log}
+	if a.config.Reload.Mode == config.ModeProcess {
+		if a.fresh, err = newFreshness(first.ownFiles()); err != nil {
+			return fmt.Errorf("watch the app's files: %w", err)
+		}
+		a.fresh.changed = func(path string) error { return a.super.ask(func() { a.super.changed(path) }) }
+		options.Fresh = a.fresh.check
+	}
+	a.seats = newSeats()
+	a.server = proxy.New(options, a.seats.event)
+	a.seats.server = a.server
+	return nil
+}
+
+// openSupervisor makes what starts the workers.
+func (a *app) openSupervisor(first *release) (err error) {
+	if a.launcher, err = worker.NewLauncher(worker.LauncherOptions{Log: a.log}); err != nil {
+		return err
+	}
+	d := seams{
+		starter: &workerStarter{launcher: a.launcher, output: a.journal.Workers, environ: a.environ, control: a.controlPath, binary: ownBinary()},
+		seating: a.seats, now: time.Now, random: mathrand.New(mathrand.NewPCG(mathrand.Uint64(), mathrand.Uint64())),
+		backoff: func() backoff { return worker.NewBackoff(mathrand.Float64) },
+		prepare: preparer{a.input}.prepare, aside: func(f func()) { go f() }, commit: a.commit,
+		usage: readUsage, state: worker.ProcState, files: func([]string) {}, token: rand.Text,
+		socket: socketOf(a.dir, a.config.SocketPrefix), events: a.broker.publish, count: &a.count,
+		ready: a.firstReady, settled: a.settled, log: a.log,
+	}
+	if a.fresh != nil {
+		d.files = func(files []string) { a.watch(files) }
+		d.tellTrouble = a.fresh.trouble
+	}
+	a.super = newSupervisor(d, first)
+	a.control = control.NewServer(control.Options{
+		Operator: operator{a}, Registrar: operator{a}, Metrics: a.metrics.Handler(), Version: a.version,
+		Connections: control.DefaultConnections + 2*a.config.Workers.Count, Log: a.log,
+	})
+	return nil
+}
+
+func readUsage(pid int) (usage, error) {
+	u, err := worker.ReadUsage(pid)
+	return usage{memory: u.ResidentBytes, cpu: u.CPU}, err
+}
+
+// watch adds files to those whose change starts a new generation.
+func (a *app) watch(files []string) {
+	if err := a.fresh.add(files); err != nil {
+		a.log.Warn("some of the app's files are not watched", "error", err.Error())
+	}
+}
+
+// commit puts a release's settings into force outside of the workers. The
+// supervisor's goroutine calls it.
+func (a *app) commit(r *release) {
+	a.server.Configure(r.config)
+	if a.fresh != nil {
+		a.watch(r.ownFiles())
+	}
+}
+
+// run starts the goroutines. They end with close.
+func (a *app) run() {
+	go a.super.run()
+	a.tasks.Go(a.sample)
+	if len(a.operatorDoor) > 0 {
+		a.door(a.workerDoor, a.control.ServeWorkers)
+		for _, l := range a.operatorDoor {
+			a.door(l, a.control.ServeOperators)
+		}
+	} else {
+		a.door(a.workerDoor, a.control.ServeBoth)
+	}
+	for _, l := range a.listeners {
+		a.tasks.Go(func() {
+			if err := a.server.Serve(l); err != nil && !errors.Is(err, proxy.ErrClosed) {
+				a.fail(fmt.Errorf("accept on %s: %w", l.Addr(), err))
+			}
+		})
+	}
+}
+
+func (a *app) door(l net.Listener, serve func(net.Listener) error) {
+	a.tasks.Go(func() {
+		if err := serve(l); err != nil {
+			a.fail(fmt.Errorf("the control socket %s: %w", l.Addr(), err))
+		}
+	})
+}
+
+// fail ends ripd because a part of it cannot go on.
+func (a *app) fail(err error) {
+	select {
+	case a.failed <- err:
+	default:
+	}
+}
+
+// firstReady is called by the supervisor when the first worker is ready.
+func (a *app) firstReady() {
+	a.tellSystemd(a.notifier.Ready("serving"))
+	a.broker.note(api.EventReady, "serving")
+}
+
+// settled is called by the supervisor when the start is over.
+func (a *app) settled() { a.greeting.suggest(a) }
+
+func (a *app) tellSystemd(err error) {
+	if err != nil {
+		a.log.Warn("systemd does not listen", "error", err.Error())
+	}
+}

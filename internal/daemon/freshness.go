@@ -1,0 +1,137 @@
+package daemon
+
+import (
+	"fmt"
+	"html"
+	"net/http"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"sync/atomic"
+
+	"ripd/internal/proxy"
+	"ripd/internal/reload"
+)
+
+// freshness asks before each request whether a file has changed that the app was
+// started from (reload mode "process"). On a change it bars the old workers and
+// has a new generation started, before the request goes on.
+type freshness struct {
+	changed func(path string) error // asks the supervisor, and returns when old workers are barred
+	page    atomic.Pointer[proxy.Page]
+
+	// Requests hold it for reading while they look. Who has seen a change holds it
+	// for writing until the old workers are barred, so that no request slips past.
+	mu     sync.RWMutex
+	stamps reload.Stamps
+	files  map[string]bool
+}
+
+func newFreshness(own []string) (*freshness, error) {
+	f := &freshness{files: map[string]bool{}}
+	return f, f.add(own)
+}
+
+// add watches more files. It is called from the supervisor's goroutine, which must
+// not wait for requests; so the set has its own lock, in stamps.
+func (f *freshness) add(files []string) error {
+	added := false
+	for _, file := range files {
+		if filepath.IsAbs(file) && !f.files[file] && len(f.files) < reload.MaxFiles {
+			f.files[file] = true
+			added = true
+		}
+	}
+	if !added {
+		return nil
+	}
+	all := make([]string, 0, len(f.files))
+	for file := range f.files {
+		all = append(all, file)
+	}
+	slices.Sort(all)
+	return f.stamps.Set(all)
+}
+
+// check is the proxy's hook: a page answers the request, nil lets it go on.
+func (f *freshness) check() *proxy.Page {
+	f.mu.RLock()
+	_, changed := f.stamps.Changed()
+	f.mu.RUnlock()
+	if changed {
+		f.renew()
+	}
+	return f.page.Load()
+}
+
+// renew begins a new generation, once for each change.
+func (f *freshness) renew() {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	path, changed := f.stamps.Changed()
+	if !changed {
+		return // another request has seen to it
+	}
+	// First the stamps, then the start: what changes after this line is seen as a
+	// change that the new processes may have missed.
+	f.stamps.Refresh()
+	if err := f.changed(path); err == nil {
+		f.page.Store(nil)
+	}
+}
+
+// trouble is told what is wrong with the newest code; nil when nothing is.
+func (f *freshness) trouble(t *failure) {
+	if t == nil {
+		f.page.Store(nil)
+		return
+	}
+	f.page.Store(errorPage(t))
+}
+
+// errorPage shows a developer the app's own last words.
+func errorPage(t *failure) *proxy.Page {
+	var b strings.Builder
+	b.WriteString("<!doctype html>\n<meta charset=\"utf-8\">\n<title>The app does not start</title>\n" +
+		"<style>body{font:16px/1.5 system-ui,sans-serif;max-width:60rem;margin:3rem auto;padding:0 1rem}" +
+		"pre{background:#f4f4f4;padding:1rem;overflow:auto}@media(prefers-color-scheme:dark){body{background:#111;color:#ddd}pre{background:#222}}</style>\n")
+	fmt.Fprintf(&b, "<h1>The app does not start</h1>\n<p>%s</p>\n<pre>%s</pre>\n<p>ripd starts it again when a file changes.</p>\n",
+		html.EscapeString(t.reason), html.EscapeString(strings.Join(t.words, "\n")))
+	return &proxy.Page{Status: http.StatusServiceUnavailable, ContentType: "text/html; charset=utf-8", Body: []byte(b.String())}
+}
+
+// ownFiles are the files that a release is started from, as far as its settings
+// tell: the configuration, the environment file, and the words of the command that
+// are files in the app's folder.
+func (r *release) ownFiles() []string {
+	c := r.config
+	files := []string{}
+	for _, file := range []string{c.File, c.EnvFile} {
+		if file != "" {
+			files = append(files, file)
+		}
+	}
+	if c.Demo {
+		return files
+	}
+	words := append(r.command(), "config.ru")
+	for _, word := range r.command() {
+		// gunicorn's and uvicorn's way to name a file: package.module:object.
+		if module, _, ok := strings.Cut(word, ":"); ok && !strings.ContainsAny(module, "/ ") {
+			words = append(words, strings.ReplaceAll(module, ".", "/")+".py")
+		}
+	}
+	for _, word := range words {
+		path := word
+		if !filepath.IsAbs(path) {
+			path = filepath.Join(r.dir, path)
+		}
+		inside := strings.HasPrefix(path, r.dir+"/") || path == r.app
+		if info, err := os.Stat(path); err == nil && inside && info.Mode().IsRegular() && !slices.Contains(files, path) {
+			files = append(files, path)
+		}
+	}
+	return files
+}

@@ -1,0 +1,90 @@
+package daemon
+
+import (
+	"fmt"
+	"io"
+	"strings"
+)
+
+// greeting is what ripd says at its start: on a terminal a few lines for people,
+// elsewhere log lines with the same content.
+type greeting struct{}
+
+// line writes one whole line among those of the log.
+func (a *app) line(format string, args ...any) {
+	// The sink takes every line; one that it has no room for is counted there.
+	_, _ = io.WriteString(a.journal.Sink, fmt.Sprintf(format, args...)+"\n")
+}
+
+// plainLines tells whether lines for people are in order.
+func (a *app) plainLines() bool { return a.look.Terminal && !a.config.Log.JSON }
+
+// hello names the app, where it is reached, and how it is operated.
+func (greeting) hello(a *app) {
+	c := a.config
+	if !a.plainLines() {
+		a.log.Info("ripd serves an app", "app", c.Name, "version", a.version, "urls", strings.Join(a.urls, " "),
+			"workers", c.Workers.Count, "control", a.controlPath, "pid", processID())
+		for _, n := range a.notes {
+			a.log.Info("note", "text", n)
+		}
+		return
+	}
+	what := c.App
+	if c.Demo {
+		what = "ripd's own demo"
+	}
+	a.line("")
+	a.line("  app      %s (%s), %s", c.Name, what, plural(c.Workers.Count, "worker"))
+	for i, url := range a.urls {
+		label, hint := "url", ""
+		if i > 0 {
+			label = ""
+		}
+		if i == 0 && a.anyone {
+			hint = "   (open to all network interfaces)"
+		}
+		a.line("  %-8s %s%s", label, url, hint)
+	}
+	a.line("  control  %s", a.controlPath)
+	for _, n := range a.notes {
+		a.line("  note     %s", n)
+	}
+	a.line("")
+}
+
+// suggest says what to type next, once the start is over.
+func (greeting) suggest(a *app) {
+	if !a.plainLines() || len(a.urls) == 0 {
+		return
+	}
+	curl := "curl " + a.urls[0]
+	if path, ok := strings.CutPrefix(a.urls[0], "unix:"); ok {
+		curl = "curl --unix-socket " + path + " http://localhost"
+	}
+	a.line("")
+	a.line("  Try in another terminal:")
+	if !a.config.Demo {
+		a.line("    %s/", curl)
+		a.line("    ripctl status %s", a.config.Name)
+		a.line("    ripctl restart %s", a.config.Name)
+	} else {
+		for _, path := range []string{"/ping", "'/sleep?ms=500'", "/echo -d hello", "/stream -N", "/crash"} {
+			if rest, quoted := strings.CutPrefix(path, "'"); quoted {
+				a.line("    %s", strings.Replace(curl, a.urls[0], "'"+a.urls[0]+rest, 1))
+				continue
+			}
+			a.line("    %s%s", curl, path)
+		}
+		a.line("    ripctl restart %s     (and: ripctl status %s)", a.config.Name, a.config.Name)
+	}
+	a.line("  Ctrl-C finishes what runs and ends; a second one ends at once.")
+	a.line("")
+}
+
+func plural(n int, word string) string {
+	if n == 1 {
+		return "1 " + word
+	}
+	return fmt.Sprintf("%d %ss", n, word)
+}

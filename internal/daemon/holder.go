@@ -1,0 +1,81 @@
+package daemon
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+)
+
+// maxLooked bounds how many descriptors are looked at to find a port's holder.
+const maxLooked = 1 << 16
+
+// holderOfPort names the process that listens on a TCP port: "nginx (process
+// 123)"; "" when /proc does not tell, as for processes of other users.
+func holderOfPort(port int) string {
+	inodes := map[string]bool{}
+	for _, file := range []string{"/proc/net/tcp", "/proc/net/tcp6"} {
+		data, err := os.ReadFile(file)
+		if err != nil {
+			continue
+		}
+		listening(string(data), port, inodes)
+	}
+	if len(inodes) == 0 {
+		return ""
+	}
+	return holderOfSocket(inodes)
+}
+
+// stateListen is TCP_LISTEN as /proc/net/tcp writes it; see proc_net_tcp in the
+// kernel's documentation.
+const stateListen = "0A"
+
+// listening collects the inodes of sockets that listen on the port.
+func listening(table string, port int, inodes map[string]bool) {
+	suffix := fmt.Sprintf(":%04X", port)
+	for line := range strings.Lines(table) {
+		// sl local_address rem_address st tx:rx tr:when retrnsmt uid timeout inode …
+		f := strings.Fields(line)
+		if len(f) > 9 && f[3] == stateListen && strings.HasSuffix(f[1], suffix) {
+			inodes["socket:["+f[9]+"]"] = true
+		}
+	}
+}
+
+// holderOfSocket finds a process that has one of the sockets open.
+func holderOfSocket(inodes map[string]bool) string {
+	looked := 0
+	processes, err := filepath.Glob("/proc/[0-9]*")
+	if err != nil {
+		return ""
+	}
+	for _, dir := range processes {
+		entries, err := os.ReadDir(dir + "/fd")
+		if err != nil {
+			continue // another user's
+		}
+		for _, e := range entries {
+			if looked++; looked > maxLooked {
+				return ""
+			}
+			if target, err := os.Readlink(dir + "/fd/" + e.Name()); err == nil && inodes[target] {
+				return nameProcess(filepath.Base(dir))
+			}
+		}
+	}
+	return ""
+}
+
+// nameProcess writes a process for people.
+func nameProcess(pid string) string {
+	if n, err := strconv.Atoi(pid); err != nil || n <= 0 {
+		return ""
+	}
+	comm, err := os.ReadFile("/proc/" + pid + "/comm")
+	if err != nil {
+		return "process " + pid
+	}
+	return fmt.Sprintf("%s (process %s)", strings.TrimSpace(string(comm)), pid)
+}

@@ -1,0 +1,121 @@
+package daemon
+
+import (
+	"fmt"
+	"maps"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"ripd/internal/api"
+	"ripd/internal/config"
+)
+
+// fixedKeys are the settings that a new start of ripd alone can change: sockets
+// and logs are open, and names are in use. A key that ends in a dot stands for
+// all that begin so.
+var fixedKeys = []string{
+	"app", "adapter", "user", "listen.", "tls.", "log.", "reload.", "variant", "socket_prefix",
+}
+
+func fixedKey(key string) bool {
+	for _, k := range fixedKeys {
+		if key == k || strings.HasSuffix(k, ".") && strings.HasPrefix(key, k) {
+			return true
+		}
+	}
+	return false
+}
+
+// newRelease resolves the symbolic links and reads the environment file as they
+// are now.
+func newRelease(c *config.Config) (*release, error) {
+	r := &release{config: c, app: c.App, dir: c.Workdir}
+	var err error
+	if c.App != "" {
+		if r.app, err = filepath.EvalSymlinks(c.App); err != nil {
+			return nil, fmt.Errorf("the app: %w", err)
+		}
+	}
+	if r.dir == "" {
+		r.dir, err = os.Getwd()
+	} else {
+		r.dir, err = filepath.EvalSymlinks(c.Workdir)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("the workers' folder: %w", err)
+	}
+	r.env = map[string]string{}
+	if c.EnvFile != "" {
+		file, err := config.ReadEnvFile(c.EnvFile)
+		if err != nil {
+			return nil, err
+		}
+		maps.Copy(r.env, file)
+	}
+	maps.Copy(r.env, c.Env)
+	return r, nil
+}
+
+// command is the program and its arguments, with paths inside the app's folder
+// as the roll resolved them: a worker that is started again after somebody has
+// moved the link still runs the release that it belongs to.
+func (r *release) command() []string {
+	words := make([]string, len(r.config.Command))
+	for i, word := range r.config.Command {
+		words[i] = rebase(rebase(word, r.config.Workdir, r.dir), r.config.App, r.app)
+	}
+	return words
+}
+
+// rebase moves a path from one folder to another, if it is in it.
+func rebase(path, from, to string) string {
+	if from == "" || from == to {
+		return path
+	}
+	if rest, inside := strings.CutPrefix(path, from+"/"); inside {
+		return filepath.Join(to, rest)
+	}
+	if path == from {
+		return to
+	}
+	return path
+}
+
+// preparer makes the releases of rolls.
+type preparer struct{ input config.Input }
+
+// prepare makes the release of a roll. A reload reads the settings again; what
+// only a new start can change stays as it is, and the notes name it.
+func (p preparer) prepare(kind string, old *release) (*release, []string, error) {
+	c := old.config
+	var notes []string
+	if kind == api.KindReload {
+		next, err := config.Load(p.input)
+		if err != nil {
+			return nil, nil, fmt.Errorf("the settings stay as they were: %w", err)
+		}
+		c, notes = merge(c, next)
+	}
+	r, err := newRelease(c)
+	return r, notes, err
+}
+
+// merge takes over what can change while ripd runs.
+func merge(old, next *config.Config) (*config.Config, []string) {
+	var notes []string
+	before := map[string]string{}
+	for _, s := range old.Explain() {
+		before[s.Key] = s.Value
+	}
+	for _, s := range next.Explain() {
+		if v, known := before[s.Key]; known && v != s.Value && fixedKey(s.Key) {
+			notes = append(notes, fmt.Sprintf("%s needs a new start of ripd: it stays %s", s.Key, v))
+		}
+	}
+	c := *next
+	c.Name, c.Variant, c.SocketPrefix = old.Name, old.Variant, old.SocketPrefix
+	c.Foreground, c.Demo, c.App, c.Adapter, c.User = old.Foreground, old.Demo, old.App, old.Adapter, old.User
+	c.Listen, c.TLS, c.Log, c.Reload = old.Listen, old.TLS, old.Log, old.Reload
+	return &c, notes
+}
