@@ -255,9 +255,11 @@ func TestListenWatchSteps(t *testing.T) {
 	w.probe = func(string) bool { return probes.Add(1) == 3 }
 	result := make(chan bool)
 	go func() { result <- w.wait(context.Background()) }()
-	next := func() {
+	step := listenFirstStep
+	next := func() { // by one step exactly: a longer way could take in the next look too
 		clock.WaitPending(t, 1)
-		clock.Advance(listenLastStep)
+		clock.Advance(step)
+		step = min(step*5/4, listenLastStep)
 	}
 	for range 5 {
 		next()
