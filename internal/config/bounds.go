@@ -65,8 +65,9 @@ const (
 
 // Bounds of what is read and reported.
 const (
-	// MaxFileBytes is the size of a configuration file.
-	MaxFileBytes = mib
+	// MaxFileBytes is the size of a configuration file. The decoder compares each
+	// key with those before it, so the time grows with the square of this.
+	MaxFileBytes = 128 * kib
 	// MaxEnvFileBytes is the size of an environment file.
 	MaxEnvFileBytes = mib
 	// MaxEnv is the number of variables that env, or an environment file, may have.

@@ -145,6 +145,8 @@ func (w *walker) enter(path []name, at int, array bool) {
 	full := joined(path)
 	w.section, w.skip = full, true
 	switch {
+	case full != "env" && !slices.Contains(sections(), full) && w.l.full():
+		w.l.more++
 	case full != "env" && !slices.Contains(sections(), full):
 		w.l.fail(w.d.place(at, ""), "", unknownSection(full))
 	case array:
@@ -181,6 +183,8 @@ func (w *walker) pair(n *unstable.Node, section string) {
 		}
 	case settingOf(full) != nil:
 		w.apply(settingOf(full), w.raw(value, w.valueOffset(n)))
+	case w.l.full(): // looking for likely keys and for the line takes time
+		w.l.more++
 	default:
 		w.l.fail(w.d.place(last, ""), "", w.unknown(full, value))
 	}

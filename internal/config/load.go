@@ -141,7 +141,7 @@ func (l *loader) set(s *setting, r raw, p place, base string) {
 
 // fail notes one thing that is wrong.
 func (l *loader) fail(p place, key string, f *fault) {
-	if len(l.errs) >= MaxErrors {
+	if l.full() {
 		l.more++
 		return
 	}
@@ -150,6 +150,9 @@ func (l *loader) fail(p place, key string, f *fault) {
 		Key: key, Problem: f.problem, Hint: f.hint,
 	})
 }
+
+// full tells that no more errors are kept, only counted.
+func (l *loader) full() bool { return len(l.errs) >= MaxErrors }
 
 // failKey notes that the value in force of a key is wrong.
 func (l *loader) failKey(key string, f *fault) { l.fail(l.places[key], key, f) }

@@ -218,7 +218,7 @@ func TestLoadFile(t *testing.T) {
 
 func TestFileIsBounded(t *testing.T) {
 	file := fileFor(t, "command = [\"puma\"]\n"+strings.Repeat("# comment\n", int(MaxFileBytes)/10))
-	if _, err := LoadFile(file); err == nil || !strings.Contains(err.Error(), "more than 1MB") {
+	if _, err := LoadFile(file); err == nil || !strings.Contains(err.Error(), "more than 128KB") {
 		t.Errorf("got %v", err)
 	}
 }
