@@ -192,6 +192,7 @@ func (a *app) openData(first *release) (err error) {
 			return fmt.Errorf("watch the app's files: %w", err)
 		}
 		a.fresh.changed = func(path string) error { return a.super.ask(func() { a.super.changed(path) }) }
+		a.fresh.flush = func(p *proxy.Page) { go a.server.AnswerWaiting(p) }
 		options.Fresh = a.fresh.check
 	}
 	a.seats = newSeats()

@@ -20,6 +20,7 @@ import (
 // has a new generation started, before the request goes on.
 type freshness struct {
 	changed func(path string) error // asks the supervisor, and returns when old workers are barred
+	flush   func(p *proxy.Page)     // answers what waits already
 	page    atomic.Pointer[proxy.Page]
 
 	// Requests hold it for reading while they look. Who has seen a change holds it
@@ -88,7 +89,10 @@ func (f *freshness) trouble(t *failure) {
 		f.page.Store(nil)
 		return
 	}
-	f.page.Store(errorPage(t))
+	page := errorPage(t)
+	if f.page.Swap(page) == nil {
+		f.flush(page)
+	}
 }
 
 // errorPage shows a developer the app's own last words.

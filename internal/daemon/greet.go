@@ -3,6 +3,9 @@ package daemon
 import (
 	"fmt"
 	"io"
+	"os"
+	"os/exec"
+	"path/filepath"
 	"strings"
 )
 
@@ -58,28 +61,45 @@ func (greeting) suggest(a *app) {
 	if !a.plainLines() || len(a.urls) == 0 {
 		return
 	}
-	curl := "curl " + a.urls[0]
-	if path, ok := strings.CutPrefix(a.urls[0], "unix:"); ok {
-		curl = "curl --unix-socket " + path + " http://localhost"
+	url, curl := a.urls[0], "curl "
+	if path, ok := strings.CutPrefix(url, "unix:"); ok {
+		url, curl = "http://localhost", "curl --unix-socket "+path+" "
 	}
+	ctl := ripctl() + " %s " + a.config.Name
 	a.line("")
 	a.line("  Try in another terminal:")
-	if !a.config.Demo {
-		a.line("    %s/", curl)
-		a.line("    ripctl status %s", a.config.Name)
-		a.line("    ripctl restart %s", a.config.Name)
+	if a.config.Demo {
+		a.line("    %s%s/ping", curl, url)
+		a.line("    %s'%s/sleep?ms=500'", curl, url)
+		a.line("    %s-d hello %s/echo", curl, url)
+		a.line("    %s-N %s/stream", curl, url)
+		a.line("    %s%s/crash", curl, url)
 	} else {
-		for _, path := range []string{"/ping", "'/sleep?ms=500'", "/echo -d hello", "/stream -N", "/crash"} {
-			if rest, quoted := strings.CutPrefix(path, "'"); quoted {
-				a.line("    %s", strings.Replace(curl, a.urls[0], "'"+a.urls[0]+rest, 1))
-				continue
-			}
-			a.line("    %s%s", curl, path)
-		}
-		a.line("    ripctl restart %s     (and: ripctl status %s)", a.config.Name, a.config.Name)
+		a.line("    %s%s/", curl, url)
+		a.line("    "+ctl, "status")
 	}
+	a.line("    "+ctl, "restart")
 	a.line("  Ctrl-C finishes what runs and ends; a second one ends at once.")
 	a.line("")
+}
+
+// ripctl is how a person at this terminal calls ripctl: by its name when the shell
+// finds it, else by the path beside ripd.
+func ripctl() string {
+	const name = "ripctl"
+	if _, err := exec.LookPath(name); err == nil {
+		return name
+	}
+	beside := filepath.Join(filepath.Dir(ownBinary()), name)
+	if _, err := os.Stat(beside); err != nil {
+		return name
+	}
+	if dir, err := os.Getwd(); err == nil {
+		if rel, err := filepath.Rel(dir, beside); err == nil && len(rel) < len(beside) {
+			return rel
+		}
+	}
+	return beside
 }
 
 func plural(n int, word string) string {

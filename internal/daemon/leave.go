@@ -1,7 +1,9 @@
 package daemon
 
 import (
+	"context"
 	"fmt"
+	"log/slog"
 	"time"
 
 	"ripd/internal/api"
@@ -126,7 +128,11 @@ func (s *supervisor) exited(in *instance) {
 	s.gone(in)
 	s.emit(api.EventExited, in, exit, nil)
 	if before.ending() {
-		s.log.Debug("worker ended", "worker", in.id, "pid", in.pid(), "generation", in.release.generation, "exit", exit)
+		level := slog.LevelDebug
+		if in.failed {
+			level = slog.LevelInfo // what the failure was about
+		}
+		s.log.Log(context.Background(), level, "worker ended", "worker", in.id, "pid", in.pid(), "generation", in.release.generation, "exit", exit)
 		if sl := in.slot; in.failed && sl.crash.of == in && len(words) > 0 {
 			sl.crash.words, sl.crash.exit = words, exit
 		}

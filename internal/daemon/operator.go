@@ -34,7 +34,7 @@ func (o operator) Status() api.Status {
 	r.stopping = r.stopping || a.stopping.Load()
 	snap := a.server.Pool().Snapshot(a.server.Now())
 	stats := a.server.Stats()
-	c := snap.Counts
+	c, totals := snap.Counts, a.metrics.Totals()
 	return api.Status{
 		App: a.config.Name, Status: r.health(), Version: a.version, PID: os.Getpid(), Generation: r.generation,
 		StartedAt: a.started, Uptime: api.Millis(time.Since(a.started)), URLs: a.urls, Control: a.controlPath,
@@ -44,8 +44,9 @@ func (o operator) Status() api.Status {
 		},
 		Connections: stats.Connections, RequestsPerSecond: a.rate.perSecond(),
 		Totals: api.Totals{
-			Requests: stats.Answered, QueueFull: c.RefusedFull, QueueTimeouts: c.Expired, NoWorker: c.RefusedNoWorker,
-			ClientsLeft: c.Left, Respawns: a.count.respawns.Load(), Rolls: a.count.rolls.Load(),
+			Requests: stats.Answered, Errors: totals.Errors, QueueFull: c.RefusedFull, QueueTimeouts: c.Expired, NoWorker: c.RefusedNoWorker,
+			ReadTimeouts: totals.ReadTimeouts, ClientsLeft: c.Left, Retries: totals.Retries,
+			Respawns: a.count.respawns.Load(), Rolls: a.count.rolls.Load(), BytesIn: totals.BytesIn, BytesOut: totals.BytesOut,
 		},
 		Rolling: r.rolling, LastRoll: r.lastRoll, CrashLoops: r.loops, Notes: a.notes,
 	}
@@ -91,6 +92,9 @@ func (o operator) Config() api.Config {
 
 // Roll replaces the generation.
 func (o operator) Roll(ctx context.Context, kind string, step func(api.Step)) api.Verdict {
+	if o.a.stopping.Load() {
+		return api.Verdict{Verdict: api.VerdictFailed, Kind: kind, Reason: "ripd is stopping"}
+	}
 	var w *watcher
 	if err := o.a.super.ask(func() { w = o.a.super.requestRoll(kind) }); err != nil {
 		return api.Verdict{Verdict: api.VerdictFailed, Kind: kind, Reason: err.Error()}
@@ -112,7 +116,11 @@ func (o operator) Scale(ctx context.Context, r api.ScaleRequest, step func(api.S
 		return sc, err
 	}
 	if v := w.watch(ctx, o.a.super.done, api.KindScale, step); !v.OK {
-		return sc, api.Errorf(api.CodeFailed, "%s", v.Reason)
+		e := api.Errorf(api.CodeFailed, "%s", v.Reason)
+		if last := lastLine(v.Output); last != "" {
+			e = e.WithHint("its last line: %s", last)
+		}
+		return sc, e
 	}
 	return sc, nil
 }
