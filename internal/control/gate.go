@@ -2,7 +2,6 @@ package control
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"net"
@@ -11,9 +10,11 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
-
-	"ripd/internal/api"
 )
+
+// maxTurned is how many callers beyond the places may be told, at once, that there
+// are none. Those beyond that are cut off without a word.
+const maxTurned = 16
 
 // evictAge is how long a connection may say nothing before it can lose its
 // place to a newcomer.
@@ -28,16 +29,18 @@ type gate struct {
 	max int
 	log *refusals
 
-	mu   sync.Mutex
-	open map[*conn]struct{}
+	mu     sync.Mutex
+	open   map[*conn]struct{} // they have a place
+	turned int                // connections without a place, which are being told so
 }
 
 // conn is one caller's connection.
 type conn struct {
 	net.Conn
-	gate  *gate
-	peer  Peer
-	close sync.Once
+	gate   *gate
+	peer   Peer
+	turned bool // it has no place: its call is answered with 503
+	close  sync.Once
 
 	// Guarded by gate.mu.
 	silent bool      // no request is being read or answered
@@ -62,12 +65,14 @@ func (g *gate) Accept() (net.Conn, error) {
 			continue
 		}
 		c := &conn{Conn: raw, gate: g, peer: peer, silent: true, since: time.Now()}
-		if !g.admit(c) {
-			g.log.note("control connection refused: all places are taken", "uid", peer.UID, "pid", peer.PID, "places", g.max)
-			refuse(raw)
-			continue
+		if g.admit(c) {
+			return c, nil
 		}
-		return c, nil
+		g.log.note("control connection refused: all places are taken", "uid", peer.UID, "pid", peer.PID, "places", g.max)
+		if g.turnAway(c) {
+			return c, nil
+		}
+		raw.Close()
 	}
 }
 
@@ -88,6 +93,18 @@ func (g *gate) admit(c *conn) bool {
 	if victim != nil {
 		victim.Close()
 	}
+	return true
+}
+
+// turnAway lets a connection in that is only told that there is no place for it.
+func (g *gate) turnAway(c *conn) bool {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if g.turned == maxTurned {
+		return false
+	}
+	g.turned++
+	c.turned = true
 	return true
 }
 
@@ -128,6 +145,9 @@ func (c *conn) Close() error {
 	c.close.Do(func() {
 		c.gate.mu.Lock()
 		delete(c.gate.open, c)
+		if c.turned {
+			c.gate.turned--
+		}
 		c.gate.mu.Unlock()
 		err = c.Conn.Close()
 	})
@@ -144,19 +164,6 @@ func trackState(nc net.Conn, state http.ConnState) {
 	c.silent = state != http.StateActive
 	c.since = time.Now()
 	c.gate.mu.Unlock()
-}
-
-// refuse answers a connection that gets no place. The few bytes fit into the
-// socket's buffer, so that the write does not block.
-func refuse(c net.Conn) {
-	body, err := json.Marshal(api.ErrorAnswer{Error: api.Errorf(api.CodeBusy, "too many connections to the control socket").
-		WithHint("try again in a moment")})
-	if err == nil {
-		c.SetWriteDeadline(time.Now().Add(time.Second))
-		fmt.Fprintf(c, "HTTP/1.1 503 Service Unavailable\r\nContent-Type: %s\r\nContent-Length: %d\r\n%s: unknown\r\nRetry-After: 1\r\nConnection: close\r\n\r\n%s",
-			api.TypeJSON, len(body), api.HeaderVersion, body)
-	}
-	c.Close()
 }
 
 // peerOf asks the kernel who is at the other end: SO_PEERCRED, unix(7).
@@ -180,20 +187,26 @@ func peerOf(c net.Conn) (Peer, error) {
 	return Peer{PID: int(cred.Pid), UID: int(cred.Uid), GID: int(cred.Gid)}, nil
 }
 
-type peerKey struct{}
+type connKey struct{}
 
-// withPeer puts the caller into the context of its calls.
-func withPeer(ctx context.Context, nc net.Conn) context.Context {
+// withConn puts the connection into the context of its calls.
+func withConn(ctx context.Context, nc net.Conn) context.Context {
 	if c, ok := nc.(*conn); ok {
-		return context.WithValue(ctx, peerKey{}, c.peer)
+		return context.WithValue(ctx, connKey{}, c)
 	}
 	return ctx
 }
 
 // peerFrom gives the caller. A call without one has a user id that is nobody's.
 func peerFrom(ctx context.Context) Peer {
-	if p, ok := ctx.Value(peerKey{}).(Peer); ok {
-		return p
+	if c, ok := ctx.Value(connKey{}).(*conn); ok {
+		return c.peer
 	}
 	return Peer{UID: -1, GID: -1}
+}
+
+// turnedAway says whether the call's connection got no place.
+func turnedAway(ctx context.Context) bool {
+	c, ok := ctx.Value(connKey{}).(*conn)
+	return ok && c.turned
 }

@@ -66,6 +66,10 @@ func (s *Server) handler(d door) http.Handler {
 		defer s.recover(w, q)
 		w.Header().Set(api.HeaderVersion, s.o.Version)
 		w.Header().Set("Cache-Control", "no-store")
+		if turnedAway(q.Context()) {
+			crowded(w)
+			return
+		}
 		r, fail := find(here, d, q)
 		if fail == nil {
 			fail = s.admit(r, d, q)
@@ -81,6 +85,14 @@ func (s *Server) handler(d door) http.Handler {
 		q.Body = http.MaxBytesReader(w, q.Body, api.MaxRequestBytes)
 		r.serve(s, w, q)
 	})
+}
+
+// crowded answers a caller for whom there is no place. That it was refused is in the log already.
+func crowded(w http.ResponseWriter) {
+	w.Header().Set("Retry-After", "1")
+	w.Header().Set("Connection", "close")
+	fail(http.StatusServiceUnavailable, api.Errorf(api.CodeBusy, "too many connections to the control socket").
+		WithHint("try again in a moment")).write(w)
 }
 
 // find gives the route of a call, or why there is none.

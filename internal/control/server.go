@@ -99,7 +99,7 @@ func (s *Server) server(d door) *http.Server {
 		WriteTimeout:      s.timeouts.write,
 		IdleTimeout:       idleTimeout,
 		MaxHeaderBytes:    maxHeaderBytes,
-		ConnContext:       withPeer,
+		ConnContext:       withConn,
 		ConnState:         trackState,
 		Protocols:         &protocols,
 		// "OPTIONS *" is answered as every other call that is not there.
