@@ -196,7 +196,7 @@ type Log struct {
 // Ready says by which sign a new worker is taken as ready.
 type Ready string
 
-// The signs of readiness. ReadyAuto takes the first of registering and notifying.
+// The signs of readiness. ReadyAuto takes the first of the other three.
 const (
 	ReadyAuto     Ready = "auto"
 	ReadyRegister Ready = "register"

@@ -30,7 +30,11 @@ func cpusOf(root fs.FS, affinity int) (n int, why string) {
 	n = max(affinity, 1)
 	if limited := int(min(math.Ceil(quota), math.MaxInt32)); quota > 0 && limited < n {
 		n = max(limited, 1)
-		return n, fmt.Sprintf("the quota of %s CPUs that the cgroup %s has", strconv.FormatFloat(quota, 'f', -1, 64), where)
+		unit := "CPUs"
+		if quota == 1 {
+			unit = "CPU"
+		}
+		return n, fmt.Sprintf("the quota of %s %s that the cgroup %s has", strconv.FormatFloat(quota, 'f', -1, 64), unit, where)
 	}
 	if affinity < 1 {
 		return n, "the number of CPUs is not known"

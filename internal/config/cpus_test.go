@@ -38,7 +38,7 @@ func TestCPUs(t *testing.T) {
 		}, 8, 2, "the quota of 2 CPUs that the cgroup / has"},
 		{"v2, a part is mounted", map[string]string{
 			"proc/self/mountinfo": v2Part, "proc/self/cgroup": "0::/kube/pod/c1\n", "sys/fs/cgroup/c1/cpu.max": "100000 100000\n",
-		}, 8, 1, "the quota of 1 CPUs that the cgroup /c1 has"},
+		}, 8, 1, "the quota of 1 CPU that the cgroup /c1 has"},
 		{"v2, the cgroup is outside", map[string]string{
 			"proc/self/mountinfo": v2Root, "proc/self/cgroup": "0::/../x\n", "sys/fs/cgroup/cpu.max": "300000 100000\n",
 		}, 8, 3, "the quota of 3 CPUs that the cgroup / has"},
@@ -60,7 +60,7 @@ func TestCPUs(t *testing.T) {
 		{"v1, another part is mounted", map[string]string{
 			"proc/self/mountinfo": v1Part, "proc/self/cgroup": "4:cpu:/docker/abcdef\n",
 			"sys/fs/cgroup/cpu/cpu.cfs_quota_us": "100000\n", "sys/fs/cgroup/cpu/cpu.cfs_period_us": "100000\n",
-		}, 8, 1, "the quota of 1 CPUs that the cgroup / has"},
+		}, 8, 1, "the quota of 1 CPU that the cgroup / has"},
 		{"nonsense", map[string]string{
 			"proc/self/mountinfo": "x\n - \n1 2 3 4 5 - cgroup2\n1 2 3 / ../x r - cgroup2 a b\n" + v2Root, "proc/self/cgroup": "\n0:\n:::\n0::/a\n", "sys/fs/cgroup/a/cpu.max": "many few\n",
 		}, 4, 4, "the 4 CPUs that this process may use"},

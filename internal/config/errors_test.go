@@ -26,6 +26,8 @@ func TestFileMessages(t *testing.T) {
 				"FILE: no command was given for DIR, and nothing in it is known; write " + anyCommand},
 		{"a name from elsewhere", "command = [\"x\"]\nport = 5\n",
 			`FILE:2:1: there is no key "port"; did you mean listen.http? It stands in [listen]`},
+		{"nothing like it at the top", "command = [\"x\"]\nname = 5\n",
+			`FILE:2:1: there is no key "name"; above all [tables] there are app, adapter, command, workdir, user, env, env_file, variant and socket_prefix`},
 		{"nothing like it", "command = [\"x\"]\n[queue]\nflavour = 5\n",
 			`FILE:3:1: there is no key "flavour" in [queue]; [queue] has size and timeout`},
 		{"a table's name", "command = [\"x\"]\n[worker]\nsurge = 1\n",

@@ -141,8 +141,8 @@ func (l *loader) finishEnv() {
 // finishListeners checks that the listeners do not exclude each other.
 func (l *loader) finishListeners() {
 	c := l.cfg
-	p, set := l.places["listen.http"]
-	c.Listen.HTTPAsked = set && (p.file != "" || p.origin == "RIP_LISTEN_HTTP" || l.asked)
+	_, set := l.places["listen.http"]
+	c.Listen.HTTPAsked = set && !l.portless
 	if len(c.Listen.HTTP) == 0 && c.Foreground && !l.failed("listen.http") {
 		l.failKey("listen.http", faultf("there is nothing to listen on").hinted(`write http = ["%d"]`, DefaultPort))
 	}

@@ -88,9 +88,9 @@ type loader struct {
 	more  int // errors beyond MaxErrors
 	notes []string
 	// places tells who set a key; a key that is not there has its default.
-	places map[string]place
-	asked  bool // a port of listen.http was chosen
-	broken bool // the file could not be read to its end
+	places   map[string]place
+	portless bool // the word http was given without a port, which chooses none
+	broken   bool // the file could not be read to its end
 	// override makes what the command line or RIP_APP names the app, whatever
 	// the file says; nil when they name none.
 	override func()

@@ -38,7 +38,7 @@ func TestDefaults(t *testing.T) {
 // Each way to name an app, and what comes of it.
 func TestTargets(t *testing.T) {
 	dir := t.TempDir()
-	make := func(path, text string, mode os.FileMode) {
+	put := func(path, text string, mode os.FileMode) {
 		t.Helper()
 		full := filepath.Join(dir, path)
 		if err := os.MkdirAll(filepath.Dir(full), 0o755); err != nil {
@@ -48,13 +48,13 @@ func TestTargets(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	make("shop/ripd.toml", `command = ["puma"]`, 0o644)
-	make("etc/other.toml", "app = \"../releases/42\"\ncommand = [\"puma\"]", 0o644)
-	make("releases/42/config.ru", "", 0o644)
-	make("bin/api-server", "#!/bin/sh", 0o755)
-	make("blog/current/ripd.toml", `command = ["puma"]`, 0o644)
-	make("prog/ripd.toml", `app = "./run"`, 0o644)
-	make("prog/run", "#!/bin/sh", 0o755)
+	put("shop/ripd.toml", `command = ["puma"]`, 0o644)
+	put("etc/other.toml", "app = \"../releases/42\"\ncommand = [\"puma\"]", 0o644)
+	put("releases/42/config.ru", "", 0o644)
+	put("bin/api-server", "#!/bin/sh", 0o755)
+	put("blog/current/ripd.toml", `command = ["puma"]`, 0o644)
+	put("prog/ripd.toml", `app = "./run"`, 0o644)
+	put("prog/run", "#!/bin/sh", 0o755)
 	if err := os.Symlink("releases/42", filepath.Join(dir, "now")); err != nil {
 		t.Fatal(err)
 	}
@@ -224,7 +224,7 @@ func TestFileIsBounded(t *testing.T) {
 }
 
 func TestErrorsAreBounded(t *testing.T) {
-	_, err := LoadFile(fileFor(t, "command = [\"puma\"]\n[queue]\n"+strings.Repeat("x", 1)+" = 1\n"+keysOfLetters(40)))
+	_, err := LoadFile(fileFor(t, "command = [\"puma\"]\n[queue]\n"+keysOfLetters(41)))
 	all := Problems(err)
 	if len(all) != MaxErrors+1 || all[MaxErrors].Problem != "and 21 more" {
 		t.Errorf("%d errors, the last: %v", len(all), all[len(all)-1])

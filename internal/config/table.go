@@ -22,7 +22,7 @@ var settings = []setting{
 	{
 		key: "command", def: `[]`, kind: kindCommand, sample: `["puma", "-b", "unix://$SOCKET_PATH"]`,
 		field: func(c *Config) any { return &c.Command },
-		doc: "The program and its arguments, one string each; no shell reads them. `$NAME` and `${NAME}` are replaced from the worker's environment. " +
+		doc: "The program and its arguments, one string each; no shell reads them. `$NAME` and `${NAME}` are replaced from the worker's environment, where a name that is missing is an error; `$$` is a dollar sign. " +
 			"A program without a slash is looked for in `PATH`; one with a slash starts at `workdir`. " +
 			"In `RIP_COMMAND` the strings are separated by spaces; quotes keep a string together.",
 	},
@@ -109,7 +109,7 @@ var settings = []setting{
 		key: "workers.ready", def: `"auto"`, kind: kindChoice, options: []string{"auto", "register", "notify", "listen"}, sample: `"listen"`,
 		field: func(c *Config) any { return &c.Workers.Ready },
 		doc: "The sign that a new worker is ready. `register`: it registers on the control socket. `notify`: it sends `READY=1` to `$NOTIFY_SOCKET`, as servers do that know systemd. " +
-			"`listen`: its socket accepts a connection. `auto`: the first of registering and notifying.",
+			"`listen`: its socket accepts a connection. `auto`: whichever of the three comes first.",
 	},
 	{
 		key: "workers.start_timeout", def: `"60s"`, kind: kindDuration, min: int64(MinTimeout), max: int64(MaxTimeout),

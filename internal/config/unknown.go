@@ -12,7 +12,7 @@ var synonyms = map[string]string{
 	"cwd": "workdir", "directory": "workdir", "chdir": "workdir", "cmd": "command", "exec": "command", "start": "command",
 	"environment": "env", "backlog": "queue.size", "max_body_size": "limits.body", "client_max_body_size": "limits.body",
 	"hot_reload": "reload.mode", "access_log": "log.access", "json_logging": "log.access", "format": "log.access",
-	"verbosity": "log.level", "verbose": "log.level", "name": "variant",
+	"verbosity": "log.level", "verbose": "log.level",
 }
 
 // unknownKey is the fault of a key of the file that is in no row.
@@ -33,7 +33,11 @@ func unknownKey(full string) *fault {
 		}
 		return f.hinted("did you mean %s?%s", key, inSection(s))
 	}
-	if keys := keysOf(section); section != "" && len(keys) > 0 {
+	keys := keysOf(section)
+	switch {
+	case section == "":
+		return f.hinted("above all [tables] there are %s", listed(keys))
+	case len(keys) > 0:
 		return f.hinted("[%s] has %s", section, listed(keys))
 	}
 	return f
