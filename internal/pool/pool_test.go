@@ -156,6 +156,33 @@ func TestRetryOfTheYoungest(t *testing.T) {
 	checked(t, p)
 }
 
+// Several that are retried stand in the order of their arrival, in whichever
+// order they come back.
+func TestRetriesKeepTheirOrder(t *testing.T) {
+	for _, back := range [][]int{{0, 1, 2}, {2, 1, 0}, {1, 2, 0}, {0, 2, 1}} {
+		t.Run(fmt.Sprint(back), func(t *testing.T) {
+			p := still(10)
+			_, slots := readyWorker(t, p, pool.WorkerSpec{ID: 1, Slots: 3})
+			for n, s := range slots {
+				p.Submit(ticket(fmt.Sprint(n)), 0)
+				p.Turn(s, 0)
+			}
+			p.Submit(ticket("3"), 0)
+			for _, n := range back {
+				if v, _ := p.Retry(slots[n], 1); v != pool.Queued {
+					t.Fatal(v)
+				}
+				checked(t, p)
+			}
+			for n, w := range p.Waiting() {
+				if name(w) != fmt.Sprint(n) {
+					t.Fatalf("place %d is of %s", n, name(w))
+				}
+			}
+		})
+	}
+}
+
 func TestExpireTakesOnlyWhatIsOldEnough(t *testing.T) {
 	p := still(10)
 	first, second := ticket("first"), ticket("second")
