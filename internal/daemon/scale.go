@@ -45,10 +45,10 @@ func (s *supervisor) resize(n int) {
 	}
 }
 
-// rollAdds puts a new slot into a roll that has not proven its release: the slot
-// starts with the old one.
+// rollAdds puts a new slot into the roll that goes on: its verdict speaks for
+// every slot.
 func (s *supervisor) rollAdds(sl *slot) {
-	if r := s.roll; r != nil && r.stage == rollProving && !slices.Contains(r.todo, sl.id) {
+	if r := s.roll; r != nil && r.target != nil && !slices.Contains(r.todo, sl.id) {
 		r.todo = append(r.todo, sl.id)
 		r.of++
 	}

@@ -74,6 +74,8 @@ const (
 	goodMinute = time.Minute
 	// measureEvery is how often memory is measured, where it has a limit.
 	measureEvery = 5 * time.Second
+	// soon is how near a start has to be to count as one that goes on.
+	soon = 100 * time.Millisecond
 	// idleTick is how long the loop sleeps at the most.
 	idleTick = time.Hour
 )
@@ -243,6 +245,9 @@ func (s *supervisor) lookOut(now time.Time) {
 		if sl.current == nil && !sl.removing && (next.IsZero() || sl.startAt.Before(next)) {
 			next = sl.startAt
 		}
+	}
+	if !next.IsZero() && next.Sub(now) <= soon && s.release.generation >= s.required {
+		hope = true // the first respawn: it is as good as started
 	}
 	hopeless := !hope
 	if hopeless != s.hopeless {

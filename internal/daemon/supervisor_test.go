@@ -35,7 +35,7 @@ func TestRespawn(t *testing.T) {
 		t.Fatalf("%d starts, want the first respawn at once", len(w.processes))
 	}
 	w.crash(w.last(1), "boom again")
-	w.advance(900 * time.Millisecond)
+	w.advance(500 * time.Millisecond)
 	if len(w.processes) != 2 {
 		t.Error("the second respawn did not wait")
 	}
@@ -45,7 +45,7 @@ func TestRespawn(t *testing.T) {
 	if sl := w.s.find(1); sl.crash.count != 2 || sl.crash.words[0] != "boom again" || sl.crash.exit != "exit status 1" {
 		t.Errorf("crash is %+v", sl.crash)
 	}
-	w.advance(200 * time.Millisecond)
+	w.advance(600 * time.Millisecond)
 	if len(w.processes) != 3 || w.hopeless {
 		t.Errorf("%d starts, hopeless %v; want 3, false", len(w.processes), w.hopeless)
 	}
