@@ -211,12 +211,12 @@ func (a *app) openSupervisor(first *release) (err error) {
 		seating: a.seats, now: time.Now, random: mathrand.New(mathrand.NewPCG(mathrand.Uint64(), mathrand.Uint64())),
 		backoff: func() backoff { return worker.NewBackoff(mathrand.Float64) },
 		prepare: preparer{a.input}.prepare, aside: func(f func()) { go f() }, commit: a.commit,
-		usage: readUsage, state: worker.ProcState, files: func([]string) {}, token: rand.Text,
+		usage: readUsage, state: worker.ProcState, files: func(int, []string) {}, token: rand.Text,
 		socket: socketOf(a.dir, a.config.SocketPrefix), events: a.broker.publish, count: &a.count,
 		ready: a.firstReady, settled: a.settled, log: a.log,
 	}
 	if a.fresh != nil {
-		d.files = func(files []string) { a.watch(files) }
+		d.files = a.watch
 		d.tellTrouble = a.fresh.trouble
 	}
 	a.super = newSupervisor(d, first)
@@ -233,8 +233,8 @@ func readUsage(pid int) (usage, error) {
 }
 
 // watch adds files to those whose change starts a new generation.
-func (a *app) watch(files []string) {
-	if err := a.fresh.add(files); err != nil {
+func (a *app) watch(generation int, files []string) {
+	if err := a.fresh.loaded(generation, files); err != nil {
 		a.log.Warn("some of the app's files are not watched", "error", err.Error())
 	}
 }
@@ -244,7 +244,7 @@ func (a *app) watch(files []string) {
 func (a *app) commit(r *release) {
 	a.server.Configure(r.config)
 	if a.fresh != nil {
-		a.watch(r.ownFiles())
+		a.watch(r.generation, r.ownFiles())
 	}
 }
 

@@ -223,7 +223,7 @@ func makeWorld(t reporter, c *config.Config) *world {
 			return usage{memory: size}, nil
 		},
 		state:  func(int) string { return "S (sleeping)" },
-		files:  func(files []string) { w.files = append(w.files, files...) },
+		files:  func(_ int, files []string) { w.files = append(w.files, files...) },
 		token:  func() string { serial++; return fmt.Sprint("token", serial) },
 		socket: func(id, number int) string { return fmt.Sprintf("/run/shop.%d.%d.sock", id, number) },
 		events: func(e api.Event) { w.events = append(w.events, e) },

@@ -3,6 +3,7 @@ package daemon
 import (
 	"fmt"
 	"html"
+	"maps"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -27,33 +28,39 @@ type freshness struct {
 	// for writing until the old workers are barred, so that no request slips past.
 	mu     sync.RWMutex
 	stamps reload.Stamps
-	files  map[string]bool
+
+	// The rest belongs to the supervisor's goroutine.
+	generation int
+	files      map[string]bool // that this generation has loaded
 }
 
+// newFreshness watches the files of the first generation, before it is started.
 func newFreshness(own []string) (*freshness, error) {
-	f := &freshness{files: map[string]bool{}}
-	return f, f.add(own)
+	f := &freshness{}
+	err := f.loaded(1, own)
+	f.stamps.Refresh()
+	return f, err
 }
 
-// add watches more files. It is called from the supervisor's goroutine, which must
-// not wait for requests; so the set has its own lock, in stamps.
-func (f *freshness) add(files []string) error {
-	added := false
-	for _, file := range files {
-		if filepath.IsAbs(file) && !f.files[file] && len(f.files) < reload.MaxFiles {
-			f.files[file] = true
-			added = true
-		}
-	}
-	if !added {
+// loaded adds what a worker of the generation has loaded. The first of a newer
+// generation replaces the files of the older ones.
+func (f *freshness) loaded(generation int, files []string) error {
+	if generation < f.generation {
 		return nil
 	}
-	all := make([]string, 0, len(f.files))
-	for file := range f.files {
-		all = append(all, file)
+	if generation > f.generation {
+		f.generation, f.files = generation, map[string]bool{}
 	}
-	slices.Sort(all)
-	return f.stamps.Set(all)
+	known := len(f.files)
+	for _, file := range files {
+		if len(f.files) <= reload.MaxFiles { // one more, so that Set can tell
+			f.files[file] = true
+		}
+	}
+	if len(f.files) == known {
+		return nil
+	}
+	return f.stamps.Set(slices.Sorted(maps.Keys(f.files)))
 }
 
 // check is the proxy's hook: a page answers the request, nil lets it go on.

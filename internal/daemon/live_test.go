@@ -398,3 +398,37 @@ func TestLiveNeverReady(t *testing.T) {
 	l.write("code", "serve again")
 	l.waitReady(1)
 }
+
+// TestLiveChangedFile: in the reload mode process no request that comes after a
+// change is answered by older code.
+func TestLiveChangedFile(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "shop")
+	if err := os.Mkdir(dir, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	l := openLive(t, dir, "[reload]\nmode = \"process\"\n[workers]\ncount = 2")
+	l.write("code", "serve 0")
+	l.watch(1, []string{filepath.Join(dir, "code")}) // as a worker would register it
+	l.serveLive()
+	l.waitReady(2)
+	for n := 1; n <= 3; n++ {
+		l.write("code", fmt.Sprint("serve ", n))
+		if a := l.ask(); a.Code != fmt.Sprint(n) {
+			t.Fatalf("answer %+v after change %d", a, n)
+		}
+		if err := l.super.ask(func() { l.watch(n+1, []string{filepath.Join(dir, "code")}) }); err != nil {
+			t.Fatal(err)
+		}
+	}
+	l.write("code", "fail NameError: no cart in <shop>")
+	for range 3 {
+		code, body := l.get("/")
+		if code != http.StatusServiceUnavailable || !strings.Contains(body, "NameError: no cart in &lt;shop&gt;") {
+			t.Fatalf("answer %d %q", code, body)
+		}
+	}
+	l.write("code", "serve well again")
+	if a := l.ask(); a.Code != "well again" {
+		t.Errorf("answer %+v", a)
+	}
+}

@@ -85,7 +85,7 @@ func testApp(code string) http.Handler {
 	})
 	mux.HandleFunc("/sleep", func(w http.ResponseWriter, r *http.Request) {
 		d, _ := time.ParseDuration(r.FormValue("for"))
-		time.Sleep(d)
+		<-time.After(d)
 		fmt.Fprintln(w, "slept")
 	})
 	mux.HandleFunc("/hang", func(http.ResponseWriter, *http.Request) { select {} })

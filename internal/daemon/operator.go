@@ -95,6 +95,9 @@ func (o operator) Roll(ctx context.Context, kind string, step func(api.Step)) ap
 	if o.a.stopping.Load() {
 		return api.Verdict{Verdict: api.VerdictFailed, Kind: kind, Reason: "ripd is stopping"}
 	}
+	if o.a.fresh != nil {
+		o.a.fresh.check() // a change that no request has met yet bars the old code now, too
+	}
 	var w *watcher
 	if err := o.a.super.ask(func() { w = o.a.super.requestRoll(kind) }); err != nil {
 		return api.Verdict{Verdict: api.VerdictFailed, Kind: kind, Reason: err.Error()}

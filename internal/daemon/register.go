@@ -38,7 +38,7 @@ func (s *supervisor) register(peer control.Peer, r api.Register) error {
 	if in == nil {
 		return s.join(peer, r)
 	}
-	s.files(r.Files)
+	s.files(in.release.generation, r.Files)
 	if in.release.config.Workers.Ready == config.ReadyAuto || in.release.config.Workers.Ready == config.ReadyRegister {
 		s.becameReady(in, r.Socket)
 	}

@@ -128,7 +128,7 @@ func (s *supervisor) requestRoll(kind string) *watcher {
 		w.end(api.Verdict{Verdict: api.VerdictFailed, Kind: kind, Generation: s.release.generation, Reason: "ripd is stopping"})
 		return w
 	}
-	if r := s.roll; r != nil && r.kind == kind && r.stage == rollPreparing && !r.strict {
+	if r := s.roll; r != nil && r.kind == kind && r.stage == rollPreparing {
 		r.stale = true
 		r.watchers = append(r.watchers, w)
 		return w

@@ -110,7 +110,7 @@ type seams struct {
 	// state describes a process for the log: what it is waiting for.
 	state func(pid int) string
 	// files is told what a registering worker has loaded.
-	files func(files []string)
+	files func(generation int, files []string)
 	// tellTrouble is told after each turn why the newest code does not serve, nil
 	// when it does. It is nil itself when nobody wants to know.
 	tellTrouble func(*failure)
