@@ -78,18 +78,13 @@ func (s *session) listTable(v *view) {
 		{title: "URL", rank: 1, least: 16},
 		{title: "CONTROL", rank: 8, least: 24},
 	}}
-	now := s.env.Now()
 	for _, a := range v.running {
 		st := a.status
-		up := ""
-		if !st.StartedAt.IsZero() {
-			up = span(now.Sub(st.StartedAt))
-		}
 		t.rows = append(t.rows, []string{
 			clean(st.App), clean(string(st.Status)),
 			fmt.Sprintf("%d/%d", st.Workers.Ready, st.Workers.Wanted),
 			count(st.Queue.Length), strings.TrimSuffix(perSecond(st.RequestsPerSecond), " req/s"),
-			up, clean(st.Version), clean(strings.Join(st.URLs, " ")), a.door.Path,
+			span(st.Uptime.Duration()), clean(st.Version), clean(strings.Join(st.URLs, " ")), a.door.Path,
 		})
 	}
 	for _, a := range v.closed {

@@ -208,7 +208,7 @@ func TestEveryCallIsDocumented(t *testing.T) {
 			continue
 		}
 		section, _, _ = strings.Cut(section, "\n### ")
-		for _, part := range []string{"Who:", "Request:", "Answer:", "Errors:", "curl --unix-socket"} {
+		for _, part := range []string{"Who:", "Request:", "Answer:", "Errors:", "    curl ", "--unix-socket"} {
 			if !strings.Contains(section, part) {
 				t.Errorf("%s %s: no %q", r.Method, r.Path, part)
 			}
