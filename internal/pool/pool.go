@@ -168,6 +168,13 @@ func (p *Pool) Leave(t *Ticket) bool {
 	return true
 }
 
+// Waits reports whether the request is in the queue.
+func (p *Pool) Waits(t *Ticket) bool {
+	p.mu.Lock()
+	defer p.unlock()
+	return t.state == waiting
+}
+
 // Expire takes the oldest waiting request out of the queue when it has waited
 // for at least timeout at the moment now. It returns nil when nobody has; the
 // caller asks again until then, and answers 504.

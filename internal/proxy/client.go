@@ -167,7 +167,7 @@ func (c *conn) onReadable(fd uintptr) bool {
 			}
 			return false
 		case n == 0:
-			return c.ended(errno)
+			return c.ended(fd, errno)
 		}
 		if c.filled == 0 {
 			c.began = c.srv.clock.now()
@@ -386,9 +386,9 @@ func (c *conn) awaitTurn() {
 // answer tells them apart: it draws a reset from the socket that was closed.
 // Without that (HTTP/1.0) a waiting request whose client ended its side counts
 // as left; a running one gets its answer.
-func (c *conn) ended(errno syscall.Errno) (leave bool) {
+func (c *conn) ended(fd uintptr, errno syscall.Errno) (leave bool) {
 	c.want = wantClose
-	if errno != 0 || c.turn.Load() == turnFree {
+	if errno != 0 || c.turn.Load() == turnFree || hungUp(fd) {
 		return true
 	}
 	if c.halfOpen.Load() {
@@ -401,7 +401,7 @@ func (c *conn) ended(errno syscall.Errno) (leave bool) {
 	}
 	c.halfOpen.Store(true)
 	c.dropBuffer()
-	if c.req.minor > 0 {
+	if c.req.minor > 0 && c.srv.pool.Waits(&c.req.ticket) {
 		c.out.probe()
 	}
 	// The answer may have been given meanwhile; then nobody wakes us again.

@@ -123,8 +123,9 @@ func (c *conn) done() {
 	lost := c.out.broken()
 	r.record(now, lost)
 	r.free()
+	wake := lost || c.out.cut
 	switch {
-	case lost || c.out.cut:
+	case wake:
 		c.phase.Store(phaseClosing)
 		c.deadline.Store(int64(now))
 	case r.close:
@@ -139,7 +140,7 @@ func (c *conn) done() {
 	if c.turn.Swap(turnFree) == turnAwaited {
 		c.turnFree <- struct{}{}
 	}
-	if lost || c.out.cut || c.halfOpen.Load() {
+	if wake || c.halfOpen.Load() {
 		c.wake()
 	}
 }

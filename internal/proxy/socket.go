@@ -50,6 +50,14 @@ func send(fd uintptr, b []byte) (n int, errno syscall.Errno) {
 	}
 }
 
+// hungUp reports whether both directions are at their end. recv does not tell
+// that once it has told the end of the peer's side.
+func hungUp(fd uintptr) bool {
+	p := []unix.PollFd{{Fd: int32(fd)}}
+	n, err := unix.Poll(p, 0)
+	return err == nil && n > 0 && p[0].Revents&(unix.POLLHUP|unix.POLLERR) != 0
+}
+
 // rawConn is what the data path needs of a connection: the kernel's socket under
 // it, and half-closing.
 type rawConn interface {
