@@ -7,6 +7,7 @@ import (
 	"io"
 	"os"
 	"slices"
+	"strings"
 	"syscall"
 	"time"
 
@@ -34,24 +35,12 @@ type birth struct {
 
 // prepare makes everything that a worker needs before it is forked.
 func (l *Launcher) prepare(s Spec) (*birth, error) {
-	args, err := Expand(s.Command, s.Env)
-	if err != nil {
-		return nil, err
-	}
-	if s.Socket != "" {
-		if err := removeSocket(s.Socket); err != nil {
-			return nil, err
-		}
-	}
 	b := &birth{spec: s}
-	env := s.Env
-	if s.Ready == config.ReadyAuto || s.Ready == config.ReadyNotify {
-		if b.notify, err = openNotify(notifyPath(s.Socket)); err != nil {
-			return nil, err
-		}
-		env = append(slices.Clone(env), "NOTIFY_SOCKET="+b.notify.path)
+	err := b.prepareSockets()
+	if err == nil {
+		err = b.prepareOrders()
 	}
-	if b.orders, err = newOrders(s.Dir, args, env, s.OOMScoreAdjust).encode(); err == nil {
+	if err == nil {
 		err = b.openPipes()
 	}
 	if err != nil {
@@ -59,6 +48,37 @@ func (l *Launcher) prepare(s Spec) (*birth, error) {
 		return nil, err
 	}
 	return b, nil
+}
+
+func (b *birth) prepareSockets() error {
+	if b.spec.Socket == "" && b.spec.Ready != config.ReadyRegister {
+		return fmt.Errorf("a worker that is to be ready by %q needs a socket", b.spec.Ready)
+	}
+	if b.spec.Socket != "" {
+		if err := removeSocket(b.spec.Socket); err != nil {
+			return err
+		}
+	}
+	var err error
+	if b.spec.Ready == config.ReadyAuto || b.spec.Ready == config.ReadyNotify {
+		b.notify, err = openNotify(notifyPath(b.spec.Socket))
+	}
+	return err
+}
+
+func (b *birth) prepareOrders() error {
+	env := b.spec.Env
+	if b.notify != nil {
+		const name = "NOTIFY_SOCKET="
+		env = slices.DeleteFunc(slices.Clone(env), func(entry string) bool { return strings.HasPrefix(entry, name) })
+		env = append(env, name+b.notify.path)
+	}
+	args, err := Expand(b.spec.Command, env)
+	if err != nil {
+		return err
+	}
+	b.orders, err = newOrders(b.spec.Dir, args, env, b.spec.OOMScoreAdjust).encode()
+	return err
 }
 
 // openPipes opens the child's descriptors in their order.

@@ -100,6 +100,51 @@ func TestManyStartsAtOnce(t *testing.T) {
 	}
 }
 
+// TestSignalsRaceWithTheEnd sends signals while workers end: none may reach a
+// process that got the number afterwards, and nothing may wait for ever.
+func TestSignalsRaceWithTheEnd(t *testing.T) {
+	l := newLauncher(t)
+	for range 10 {
+		p, _ := run(t, l, `(sleep 1000 &); exit 0`)
+		var all sync.WaitGroup
+		for range 4 {
+			all.Go(func() {
+				for {
+					err := p.Signal(syscall.SIGCONT)
+					if errors.Is(err, os.ErrProcessDone) {
+						return
+					}
+					if err != nil {
+						t.Error(err)
+						return
+					}
+					p.Owns(os.Getpid())
+					_, _ = p.Usage()
+					p.StatusText()
+				}
+			})
+		}
+		waitDone(t, p)
+		all.Wait()
+	}
+}
+
+// TestATokenIsNotEnough gives two workers the same token: the end of one is not
+// the end of the other.
+func TestATokenIsNotEnough(t *testing.T) {
+	l := newLauncher(t)
+	s := spec(t, "sleep 1000")
+	one, _ := start(t, l, s)
+	two, _ := start(t, l, s)
+	one.Kill()
+	waitDone(t, one)
+	if ended(two.PID()) || one.Owns(two.PID()) {
+		t.Error("the other one was taken for a descendant")
+	}
+	two.Kill()
+	waitDone(t, two)
+}
+
 func openDescriptors(t *testing.T) int {
 	entries, err := os.ReadDir("/proc/self/fd")
 	if err != nil {

@@ -68,11 +68,8 @@ func (n *notifySocket) serve(allowed func(*unix.Ucred) bool, ready func(), statu
 	text, control := make([]byte, notifyMax), make([]byte, controlMax)
 	for {
 		size, controlSize, flags, _, err := n.conn.ReadMsgUnix(text, control)
-		if errors.Is(err, net.ErrClosed) {
-			return
-		}
 		if err != nil {
-			continue
+			return // closed
 		}
 		sender, files := parseControl(control[:controlSize])
 		if flags&unix.MSG_TRUNC == 0 && sender != nil && allowed(sender) {

@@ -134,13 +134,19 @@ func (p *Process) Signal(sig syscall.Signal) error {
 // Terminate asks the process group to end: SIGTERM, and SIGCONT for a stopped
 // one, which could not take it otherwise.
 func (p *Process) Terminate() {
-	_ = p.Signal(syscall.SIGTERM) // it can fail only because the process has ended
-	_ = p.Signal(syscall.SIGCONT)
+	p.send(syscall.SIGTERM)
+	p.send(syscall.SIGCONT)
 }
 
 // Kill ends the process group: SIGKILL. Done tells when it is over.
-func (p *Process) Kill() {
-	_ = p.Signal(syscall.SIGKILL) // it can fail only because the process has ended
+func (p *Process) Kill() { p.send(syscall.SIGKILL) }
+
+// send is Signal for those who could do nothing about an error: the process has
+// ended, or it belongs to another user by now.
+func (p *Process) send(sig syscall.Signal) {
+	if err := p.Signal(sig); err != nil && !errors.Is(err, os.ErrProcessDone) {
+		p.launcher.log.Error("cannot end a worker", "worker", p.spec.ID, "error", err)
+	}
 }
 
 func (p *Process) sawReady(by config.Ready) {
@@ -259,9 +265,9 @@ func (p *Process) sweep() (left int) {
 				continue
 			}
 			left++
-			if !member.dead() {
-				_ = killProcess(member) // the next round sees whether it worked
-			}
+			// The next round sees whether it worked. One whose first thread alone has
+			// ended looks dead, and has to be killed too.
+			_ = killProcess(member)
 		}
 		if left == 0 || clock.Now().After(deadline) {
 			return left

@@ -156,14 +156,15 @@ func TestNoSign(t *testing.T) {
 	l := newLauncher(t)
 	for _, ready := range []config.Ready{config.ReadyAuto, config.ReadyNotify, config.ReadyListen, config.ReadyRegister} {
 		s := readySpec(t, ready)
-		s.Command = shell(`echo "socket <$NOTIFY_SOCKET>"`)
+		s.Env = append(s.Env, "NOTIFY_SOCKET=")
+		s.Command = append(shell(`echo "socket <$NOTIFY_SOCKET><$1>"`), "sh", "$NOTIFY_SOCKET")
 		p, r := start(t, l, s)
 		waitDone(t, p)
 		want := ""
 		if ready == config.ReadyAuto || ready == config.ReadyNotify {
 			want = notifyPath(s.Socket)
 		}
-		if got := r.waitLine(t, "socket "); got != "<"+want+">" {
+		if got := r.waitLine(t, "socket "); got != "<"+want+"><"+want+">" {
 			t.Errorf("%s: got %s", ready, got)
 		}
 		select {

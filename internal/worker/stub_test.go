@@ -11,6 +11,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"ripd/internal/config"
 	"ripd/internal/testkit"
 )
 
@@ -52,6 +53,7 @@ func TestStartSaysWhatIsWrong(t *testing.T) {
 		{"bad OOM score", func(s *Spec) { s.OOMScoreAdjust = new(2000) }, []string{"true"}, "set the OOM score to 2000: invalid argument"},
 		{"too long", func(s *Spec) { s.Env = append(s.Env, "LONG="+strings.Repeat("x", 200<<10)) }, []string{"true"}, "the kernel finds the arguments and environment of /usr/bin/true too long"},
 		{"far too long", func(s *Spec) { s.Env = append(s.Env, "LONG="+strings.Repeat("x", 4<<20)) }, []string{"true"}, "arguments and environment have more than 2097152 bytes"},
+		{"no socket to listen on", func(s *Spec) { s.Ready = config.ReadyListen }, []string{"true"}, `a worker that is to be ready by "listen" needs a socket`},
 		{"a file in the socket's place", func(s *Spec) { s.Socket = file }, []string{"true"}, "a file that is no socket is where the worker's socket has to be: " + file},
 	} {
 		t.Run(tc.name, func(t *testing.T) {

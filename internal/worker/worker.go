@@ -18,8 +18,8 @@ type Spec struct {
 	Generation int      // counts from 1
 	Command    []string // program and arguments, in which $NAME is still to be expanded; see Expand
 	Dir        string   // absolute; the working directory
-	Env        []string // complete, as Environment makes it; NOTIFY_SOCKET is added by Start
-	Socket     string   // absolute path on which the worker is to listen
+	Env        []string // complete, as Environment makes it, with a token of its own; NOTIFY_SOCKET is added by Start
+	Socket     string   // absolute path on which the worker is to listen; "" only with config.ReadyRegister
 	Ready      config.Ready
 	// LineLimit is the most bytes of one line of output; 0 means DefaultLineLimit.
 	LineLimit int
