@@ -39,7 +39,8 @@ func run() error {
 	go func() { served <- server.Serve(listener) }()
 
 	// 2. Say so: from here on ripd sends requests.
-	if err := tell("register"); err != nil {
+	err = tell("register", message{"pid": os.Getpid(), "socket": os.Getenv("SOCKET_PATH"), "version": "1.0"})
+	if err != nil {
 		return err
 	}
 	select {
@@ -49,7 +50,7 @@ func run() error {
 	}
 
 	// 3. Leave: no new requests, finish what runs, end.
-	if err := tell("deregister"); err != nil {
+	if err := tell("deregister", message{}); err != nil {
 		log.Print(err)
 	}
 	return server.Shutdown(context.Background())
@@ -70,16 +71,17 @@ func routes() http.Handler {
 	return mux
 }
 
-// tell sends one line of the worker protocol to ripd's control socket.
-func tell(op string) error {
+// message is one message of the worker protocol.
+type message map[string]any
+
+// tell sends a message to ripd's control socket.
+func tell(op string, m message) error {
 	id, err := strconv.Atoi(os.Getenv("WORKER_ID"))
 	if err != nil {
 		return fmt.Errorf("WORKER_ID: %w", err)
 	}
-	message, err := json.Marshal(map[string]any{
-		"op": op, "app": os.Getenv("APP_NAME"), "workerId": id, "pid": os.Getpid(),
-		"socket": os.Getenv("SOCKET_PATH"), "version": "1.0",
-	})
+	m["op"], m["app"], m["workerId"] = op, os.Getenv("APP_NAME"), id
+	text, err := json.Marshal(m)
 	if err != nil {
 		return err
 	}
@@ -92,7 +94,7 @@ func tell(op string) error {
 			},
 		},
 	}
-	request, err := http.NewRequest("POST", "http://ripd/v1/worker", bytes.NewReader(message))
+	request, err := http.NewRequest("POST", "http://ripd/v1/worker", bytes.NewReader(text))
 	if err != nil {
 		return err
 	}
