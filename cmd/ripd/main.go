@@ -6,9 +6,13 @@ import (
 	"os"
 
 	"ripd/internal/adapter"
+	"ripd/internal/api"
 	"ripd/internal/daemon"
 	"ripd/internal/worker"
 )
+
+// version is set by the linker: -ldflags "-X main.version=1.2.3".
+var version string
 
 func main() {
 	switch {
@@ -17,5 +21,7 @@ func main() {
 	case adapter.IsDemo(os.Args): // the demo's worker
 		os.Exit(adapter.RunDemo(os.Args, os.Environ()))
 	}
-	os.Exit(daemon.Main(os.Args[1:], os.Environ(), os.Stdin, os.Stdout, os.Stderr))
+	os.Exit(daemon.Main(daemon.Env{
+		Args: os.Args[1:], Environ: os.Environ(), Stdout: os.Stdout, Stderr: os.Stderr, Version: api.BuildVersion(version),
+	}))
 }

@@ -65,6 +65,7 @@ type app struct {
 
 	greeting greeting
 	stopping atomic.Bool
+	hasty    atomic.Bool   // a second signal came
 	asked    chan string   // holds one: why ripd shall stop
 	failed   chan error    // holds one: a listener that cannot go on
 	stopped  chan struct{} // closed when the workers are gone
@@ -139,7 +140,7 @@ func (a *app) openNames() (err error) {
 	}
 	prefix := a.config.SocketPrefix
 	longest := socketOf(a.dir, prefix)(config.MaxWorkers, 2)
-	if err := api.CheckSocketPath(strings.TrimSuffix(longest, ".sock") + ".notify"); err != nil {
+	if err := api.CheckSocketPath(longest); err != nil {
 		return err
 	}
 	if a.lock, err = takeLock(a.dir, prefix, a.config.Name); err != nil {

@@ -34,34 +34,43 @@ const (
 	exitSignal = 128
 )
 
-// Version is set by the linker; empty means that of the build.
-var Version string
+// Env is what the ripd command is started with.
+type Env struct {
+	// Args are the words and flags, without the program's name.
+	Args []string
+	// Environ is the environment, as os.Environ gives it.
+	Environ []string
+	// Stdout takes the log and the lines for people, Stderr why ripd cannot start.
+	Stdout, Stderr io.Writer
+	// Version is ripd's own.
+	Version string
+}
 
-// Main is the ripd command. args are the words and flags without the program's
-// name, environ is as os.Environ gives it. It returns the exit code.
-func Main(args, environ []string, stdin io.Reader, stdout, stderr io.Writer) int {
-	switch config.ParseAction(args) {
+// Main is the ripd command. It returns the exit code.
+func Main(e Env) int {
+	action := config.ParseAction(e.Args)
+	switch action {
 	case config.ActionHelp:
-		fmt.Fprint(stdout, config.Help())
+		fmt.Fprint(e.Stdout, config.Help())
 		return exitOK
 	case config.ActionVersion:
-		fmt.Fprintln(stdout, "ripd "+api.BuildVersion(Version))
+		fmt.Fprintln(e.Stdout, "ripd "+e.Version)
 		return exitOK
 	}
-	input := config.Input{Args: args, Environ: environ}
+	input := config.Input{Args: e.Args, Environ: e.Environ}
 	c, err := config.Load(input)
 	if err != nil {
-		complain(stderr, err)
+		complain(e.Stderr, err)
 		return exitUsage
 	}
-	if config.ParseAction(args) == config.ActionCheck {
-		fmt.Fprint(stdout, c.Summary())
+	if action == config.ActionCheck {
+		fmt.Fprint(e.Stdout, c.Summary())
 		return exitOK
 	}
-	a := &app{config: c, input: input, environ: environ, out: stdout, version: api.BuildVersion(Version)}
+	a := &app{config: c, input: input, environ: e.Environ, out: e.Stdout, version: e.Version}
 	if err := a.open(); err != nil {
 		a.close()
-		complain(stderr, err)
+		complain(e.Stderr, err)
 		return exitFailed
 	}
 	return a.serve()

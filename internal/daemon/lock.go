@@ -103,7 +103,7 @@ func sameFile(f *os.File, path string) bool {
 // removeStale removes the sockets that an earlier ripd of the same names has
 // left behind. The name lock is held.
 func removeStale(dir, prefix string) error {
-	ours := regexp.MustCompile("^" + regexp.QuoteMeta(prefix) + `\.(\d+(-\d+)?\.(sock|notify)|ctl\.sock)$`)
+	ours := regexp.MustCompile("^" + regexp.QuoteMeta(prefix) + `\.(\d+(-\d+)?\.(sock|ntfy)|ctl\.sock)$`)
 	entries, err := os.ReadDir(dir)
 	if err != nil {
 		return fmt.Errorf("look for old sockets: %w", err)

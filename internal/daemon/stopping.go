@@ -136,6 +136,9 @@ func (a *app) shutDown(why string) {
 	report := a.server.Stop(ctx)
 	cancel()
 	workers, killed := a.endWorkers(timeout)
+	if a.hasty.Load() {
+		return // a second signal has ended it meanwhile
+	}
 	a.stopTook = time.Since(began)
 	a.farewell = fmt.Sprintf("%s answered, %s closed, %s ended, in %s", plural(report.Answered, "request"),
 		plural(report.Closed, "connection"), plural(workers, "worker"), show(a.stopTook))
@@ -169,6 +172,7 @@ func (a *app) endWorkers(timeout time.Duration) (workers, killed int) {
 
 // endAtOnce is the second signal: workers are killed, nothing is waited for.
 func (a *app) endAtOnce() {
+	a.hasty.Store(true)
 	a.log.Warn("ending at once: what ran is cut off")
 	done := make(chan struct{})
 	go func() {
@@ -181,6 +185,7 @@ func (a *app) endAtOnce() {
 	}
 	a.workerDoor.Close()
 	closeAll(a.listeners)
+	_ = removeStale(a.dir, a.config.SocketPrefix)
 	a.lock.release()
 	_ = a.journal.Close()
 }
