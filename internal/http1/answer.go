@@ -59,7 +59,8 @@ var dropFromResponse = [kinds]bool{
 // the client has stored, and with no-store there would be nothing to validate.
 // Either way nobody shows a stale answer.
 //
-// An interim response gets its end-to-end fields and nothing of ripd's.
+// An interim response gets its end-to-end fields and nothing of ripd's. This is
+// no way to pass on a response that is Switching: what makes it one is removed.
 func (r *Response) AppendResponse(dst []byte, o *Out) []byte {
 	dst = appendStatusLine(dst, r.Status)
 	dst = append(dst, r.Reason...)

@@ -57,7 +57,7 @@ func valueHits(x uint64) uint64 {
 // targetHits finds all but visible ASCII, and '#'.
 func targetHits(x uint64) uint64 {
 	hash := x ^ '#'*eachByte
-	return ((x - 0x21*eachByte) | (x + eachByte) | x | (hash-eachByte)&^hash) & eachHigh
+	return ((x - 0x21*eachByte) | (x + eachByte) | (hash-eachByte)&^hash) & eachHigh
 }
 
 // valueEnd returns the index of the first byte at or behind i that a field

@@ -27,7 +27,6 @@ const (
 type Chunked struct {
 	state     chunkState
 	digits    uint8  // of the size, so far
-	last      bool   // the chunk is the last one
 	extension int    // bytes of the chunk's extensions
 	debt      int64  // bytes by which all extensions exceed all data
 	left      int64  // the size, then how much of the data is to come

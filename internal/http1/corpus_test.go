@@ -77,6 +77,17 @@ func TestCorpusOfResponses(t *testing.T) {
 	}
 }
 
+func TestCorpusOfChunked(t *testing.T) {
+	for _, s := range corpus(t, "chunked") {
+		t.Run(s.name, func(t *testing.T) {
+			_, _, err := decodeAll(s.raw, len(s.raw))
+			if got := statusOf(t, err); got != s.status {
+				t.Errorf("status %d (%v), want %d", got, err, s.status)
+			}
+		})
+	}
+}
+
 func methodOf(name string) string {
 	for _, word := range strings.Split(name, "-") {
 		if word == "HEAD" || word == "CONNECT" {

@@ -25,11 +25,10 @@ func (e *Error) Error() string {
 // ofWorker turns a fault into the one that is reported when a worker commits
 // it: the client cannot help it, and gets 502.
 func ofWorker(err error) error {
-	e, ok := err.(*Error)
-	if !ok || e == nil {
-		return err
+	if e, ok := err.(*Error); ok {
+		return &Error{Status: 502, Section: e.Section, Reason: e.Reason}
 	}
-	return &Error{Status: 502, Section: e.Section, Reason: e.Reason}
+	return err
 }
 
 // The faults. They are values and not built at the place of the fault, so that

@@ -13,25 +13,29 @@ func FuzzRequest(f *testing.F) {
 	for _, s := range corpus(f, "requests") {
 		f.Add(s.raw)
 	}
-	f.Fuzz(func(t *testing.T, raw []byte) {
-		requestInPieces(t, raw)
-		var r Request
-		n, err := r.Parse(raw, Limits{})
-		if statusOf(t, err) != 0 {
-			return
-		}
-		checkLines(t, raw[:n])
-		if r.Chunked && r.ContentLength != noLength {
-			t.Fatal("both lengths")
-		}
-		forwardedMeansTheSame(t, &r)
-		requestAgreesWithNetHTTP(t, &r, raw)
-	})
+	f.Fuzz(func(t *testing.T, raw []byte) { checkRequest(t, raw) })
+}
+
+// checkRequest checks all that must hold for any bytes that a client sends.
+func checkRequest(t tester, raw []byte) {
+	t.Helper()
+	requestInPieces(t, raw)
+	var r Request
+	n, err := r.Parse(raw, Limits{})
+	if statusOf(t, err) != 0 {
+		return
+	}
+	checkLines(t, raw[:n])
+	if r.Chunked && r.ContentLength != noLength {
+		t.Fatal("both lengths")
+	}
+	forwardedMeansTheSame(t, &r)
+	requestAgreesWithNetHTTP(t, &r, raw)
 }
 
 // checkLines checks that an accepted head has no byte that another peer could
 // take for the end of a line, or of a string.
-func checkLines(t *testing.T, head []byte) {
+func checkLines(t tester, head []byte) {
 	t.Helper()
 	rest := strings.ReplaceAll(string(head), "\r\n", "")
 	if i := strings.IndexAny(rest, "\r\n\x00"); i >= 0 {
@@ -45,7 +49,7 @@ func checkLines(t *testing.T, head []byte) {
 // forwardedMeansTheSame writes the head for a worker and reads it as the worker
 // would: the same method, path, host and framing, nothing for one hop, and
 // nothing of the client's in ripd's fields.
-func forwardedMeansTheSame(t *testing.T, r *Request) {
+func forwardedMeansTheSame(t tester, r *Request) {
 	t.Helper()
 	forward := Forward{For: []byte("192.0.2.1"), RequestID: []byte("id"), ContentLength: r.ContentLength, Chunked: r.Chunked}
 	head := AppendStart(r.AppendRequest(nil, &forward), 1)
@@ -76,7 +80,7 @@ func forwardedMeansTheSame(t *testing.T, r *Request) {
 
 // requestAgreesWithNetHTTP checks that net/http accepts what is accepted here,
 // and frames it alike. There is one exception.
-func requestAgreesWithNetHTTP(t *testing.T, r *Request, raw []byte) {
+func requestAgreesWithNetHTTP(t tester, r *Request, raw []byte) {
 	t.Helper()
 	head := bytes.TrimLeft(raw, "\r\n") // net/http does not pass over empty lines
 	src := bufio.NewReader(bytes.NewReader(head))
@@ -112,7 +116,7 @@ func requestAgreesWithNetHTTP(t *testing.T, r *Request, raw []byte) {
 
 // chunksAgree checks that net/http reads the same data from a body that is
 // accepted here.
-func chunksAgree(t *testing.T, raw []byte, theirs io.Reader) {
+func chunksAgree(t tester, raw []byte, theirs io.Reader) {
 	t.Helper()
 	data, _, err := decodeAll(raw, max(1, len(raw)))
 	if err != nil {
@@ -131,31 +135,35 @@ func FuzzResponse(f *testing.F) {
 	for _, s := range corpus(f, "responses") {
 		f.Add(s.raw, methodOf(s.name))
 	}
-	f.Fuzz(func(t *testing.T, raw []byte, method string) {
-		responseInPieces(t, raw, method)
-		var r Response
-		n, err := r.Parse(raw, []byte(method), Limits{})
-		if err != nil {
-			return
+	f.Fuzz(func(t *testing.T, raw []byte, method string) { checkResponse(t, raw, method) })
+}
+
+// checkResponse checks all that must hold for any bytes that a worker sends.
+func checkResponse(t tester, raw []byte, method string) {
+	t.Helper()
+	responseInPieces(t, raw, method)
+	var r Response
+	n, err := r.Parse(raw, []byte(method), Limits{})
+	if statusOf(t, err) != 0 {
+		return
+	}
+	checkLines(t, raw[:n])
+	ways := 0
+	for _, way := range []bool{r.NoBody, r.Chunked, r.UntilClose, !r.NoBody && r.ContentLength >= 0} {
+		if way {
+			ways++
 		}
-		checkLines(t, raw[:n])
-		ways := 0
-		for _, way := range []bool{r.NoBody, r.Chunked, r.UntilClose, !r.NoBody && r.ContentLength >= 0} {
-			if way {
-				ways++
-			}
-		}
-		if ways != 1 {
-			t.Fatalf("%d ways to find the end of the body: %s", ways, describeResponse(&r))
-		}
-		answeredMeansTheSame(t, &r, method)
-		responseAgreesWithNetHTTP(t, &r, raw, method)
-	})
+	}
+	if ways != 1 {
+		t.Fatalf("%d ways to find the end of the body: %s", ways, describeResponse(&r))
+	}
+	answeredMeansTheSame(t, &r, method)
+	responseAgreesWithNetHTTP(t, &r, raw, method)
 }
 
 // answeredMeansTheSame writes the head for clients of both versions and reads
 // it as they would.
-func answeredMeansTheSame(t *testing.T, r *Response, method string) {
+func answeredMeansTheSame(t tester, r *Response, method string) {
 	t.Helper()
 	for minor := range 2 {
 		out := Out{Date: []byte("now"), RequestID: []byte("id")}
@@ -189,7 +197,7 @@ func answeredMeansTheSame(t *testing.T, r *Response, method string) {
 
 // responseAgreesWithNetHTTP checks that net/http accepts what is accepted here,
 // and frames it alike. The exceptions are named below.
-func responseAgreesWithNetHTTP(t *testing.T, r *Response, raw []byte, method string) {
+func responseAgreesWithNetHTTP(t tester, r *Response, raw []byte, method string) {
 	t.Helper()
 	if r.Switching {
 		return // net/http reads on until the end of the connection
@@ -241,40 +249,33 @@ func FuzzChunked(f *testing.F) {
 		if piece < 1 || piece > len(raw) {
 			piece = 1
 		}
-		data, used, err := decodeAll(raw, max(1, len(raw)))
-		data2, used2, err2 := decodeAll(raw, piece)
-		if err != err2 || err == nil && (used != used2 || !bytes.Equal(data, data2)) {
-			t.Fatalf("whole: %q, %d, %v; in pieces of %d: %q, %d, %v", data, used, err, piece, data2, used2, err2)
-		}
-		if statusOf(t, err) != 0 {
-			return
-		}
-		var c Chunked
-		if _, _, err := decode(&c, raw, piece); err != nil {
-			t.Fatal(err)
-		}
-		// Encoded again, it says the same.
-		wire := AppendLastChunk(AppendChunk(nil, data), c.Trailers())
-		again, n, err := decodeAll(wire, piece)
-		if err != nil || n != len(wire) || !bytes.Equal(again, data) {
-			t.Fatalf("again: %q, %d, %v; want %q", again, n, err, data)
-		}
-		const head = "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n"
-		req, err := http.ReadRequest(bufio.NewReader(bytes.NewReader(append([]byte(head), raw...))))
-		if err != nil {
-			t.Fatal(err)
-		}
-		chunksAgree(t, raw, req.Body)
+		checkChunked(t, raw, piece)
 	})
 }
 
-func TestCorpusOfChunked(t *testing.T) {
-	for _, s := range corpus(t, "chunked") {
-		t.Run(s.name, func(t *testing.T) {
-			_, _, err := decodeAll(s.raw, len(s.raw))
-			if got := statusOf(t, err); got != s.status {
-				t.Errorf("status %d (%v), want %d", got, err, s.status)
-			}
-		})
+// checkChunked checks all that must hold for any bytes of a body, in pieces of
+// any size.
+func checkChunked(t tester, raw []byte, piece int) {
+	t.Helper()
+	data, used, err := decodeAll(raw, max(1, len(raw)))
+	var c Chunked
+	data2, used2, err2 := decode(&c, raw, piece)
+	if err != err2 || err == nil && (used != used2 || !bytes.Equal(data, data2)) {
+		t.Fatalf("whole: %q, %d, %v; in pieces of %d: %q, %d, %v", data, used, err, piece, data2, used2, err2)
 	}
+	if statusOf(t, err) != 0 {
+		return
+	}
+	// Encoded again, it says the same.
+	wire := AppendLastChunk(AppendChunk(nil, data), c.Trailers())
+	again, n, err := decodeAll(wire, piece)
+	if err != nil || n != len(wire) || !bytes.Equal(again, data) {
+		t.Fatalf("again: %q, %d, %v; want %q", again, n, err, data)
+	}
+	const head = "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n"
+	req, err := http.ReadRequest(bufio.NewReader(bytes.NewReader(append([]byte(head), raw...))))
+	if err != nil {
+		t.Fatal(err)
+	}
+	chunksAgree(t, raw, req.Body)
 }

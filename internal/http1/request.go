@@ -1,5 +1,7 @@
 package http1
 
+import "bytes"
+
 // Request is the head of a client's request. It is made to be reused: Parse
 // overwrites it, and keeps the array behind Fields. All slices are views into
 // the buffer that was parsed.
@@ -84,10 +86,8 @@ func stillIncomplete(buf []byte, looked *int, limit int) bool {
 	if seen == 0 || len(buf) < seen || len(buf) >= limit {
 		return false
 	}
-	for _, c := range buf[seen:] {
-		if c == '\n' {
-			return false
-		}
+	if bytes.IndexByte(buf[seen:], '\n') >= 0 {
+		return false
 	}
 	*looked = len(buf)
 	return true

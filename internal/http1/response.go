@@ -172,5 +172,6 @@ func (r *Response) frame(head, connect, chunked bool, length int64) {
 // when it is absent, empty but not nil when its value is empty.
 func (r *Response) Get(name string) []byte { return getField(r.Fields, name) }
 
-// Interim tells whether another head follows this one (RFC 9110 section 15.2).
+// Interim tells whether another head follows this one. An HTTP/1.0 client must
+// not be sent it (RFC 9110 section 15.2).
 func (r *Response) Interim() bool { return r.Status < 200 && r.Status != 101 }

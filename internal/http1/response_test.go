@@ -161,7 +161,7 @@ func TestResponseInPieces(t *testing.T) {
 	}
 }
 
-func responseInPieces(t testing.TB, raw []byte, method string) {
+func responseInPieces(t tester, raw []byte, method string) {
 	t.Helper()
 	var whole, pieces Response
 	wantLen, wantErr := whole.Parse(raw, []byte(method), Limits{})
