@@ -49,7 +49,7 @@ func NewLogger(o LoggerOptions) *slog.Logger {
 	case o.JSON:
 		logger := slog.New(slog.NewJSONHandler(o.Out, &slog.HandlerOptions{Level: o.Level, ReplaceAttr: replaceJSON}))
 		if o.App != "" {
-			logger = logger.With(FieldApp, o.App)
+			logger = logger.With("app", o.App)
 		}
 		return logger
 	case o.Terminal:

@@ -24,7 +24,7 @@ func logged(o LoggerOptions, log func(*slog.Logger)) string {
 
 func TestLoggerForms(t *testing.T) {
 	log := func(l *slog.Logger) {
-		l.With(FieldWorker, 3).Info("worker ready", "took", 840123456*time.Nanosecond, FieldError, errors.New("a b"))
+		l.With("worker", 3).Info("worker ready", "took", 840123456*time.Nanosecond, "error", errors.New("a b"))
 	}
 	for _, test := range []struct {
 		name string
@@ -192,5 +192,5 @@ func use(j *Journal) {
 	j.Log.Info("up")
 	j.Access.Log(sample())
 	j.Workers.Log(workerLine("text"))
-	j.Log.Error("down", FieldWorker, 3)
+	j.Log.Error("down", "worker", 3)
 }

@@ -225,7 +225,7 @@ func (s *Sink) tell(lost uint64) bool {
 	s.mu.Unlock()
 	s.reports.Reset()
 	s.report.Warn("log lines were dropped, the output did not take them",
-		FieldDropped, lost, "within", time.Since(since))
+		"dropped", lost, "within_ms", time.Since(since))
 	_, err := s.out.Write(s.reports.Bytes())
 	return err == nil
 }
