@@ -22,6 +22,7 @@ var (
 	ErrDenied     = errors.New("no permission to open the control socket")
 	ErrNotRipd    = errors.New("what answers on the control socket is not ripd")
 	ErrCutOff     = errors.New("ripd left before it gave a verdict")
+	ErrNoAnswer   = errors.New("ripd closed the connection without an answer")
 )
 
 // Bounds of the client.
@@ -191,6 +192,8 @@ func (c *Client) transportError(err error) error {
 		return fmt.Errorf("%w: %s", ErrDenied, c.path)
 	case strings.Contains(err.Error(), "malformed HTTP"): // net/http has no error value for it
 		return fmt.Errorf("%w: %s", ErrNotRipd, c.path)
+	case errors.Is(err, io.EOF), errors.Is(err, syscall.ECONNRESET), errors.Is(err, syscall.EPIPE):
+		return fmt.Errorf("%w: %s", ErrNoAnswer, c.path)
 	case errors.Is(err, context.DeadlineExceeded):
 		return fmt.Errorf("no answer in time from %s: %w", c.path, context.DeadlineExceeded)
 	}

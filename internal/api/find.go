@@ -10,7 +10,7 @@ import (
 	"strings"
 )
 
-// MaxSockets is how many control sockets Find looks at in one folder.
+// MaxSockets is how many control sockets of one folder Find gives.
 const MaxSockets = 256
 
 // Door is a control socket that was found. Whether somebody listens there, only a call
@@ -61,14 +61,15 @@ func (f *Found) look(dir, suffix string, check func(string) error) {
 		f.Errors = append(f.Errors, fmt.Errorf("look for apps in %s: %w", dir, err))
 		return
 	}
-	for n, e := range entries {
-		if n == MaxSockets {
-			f.Errors = append(f.Errors, fmt.Errorf("%s has more than %d entries; the rest was not looked at", dir, MaxSockets))
-			return
-		}
+	n := 0
+	for _, e := range entries {
 		name, ok := strings.CutSuffix(e.Name(), suffix)
 		if !ok || name == "" || e.Type() != fs.ModeSocket {
 			continue
+		}
+		if n++; n > MaxSockets {
+			f.Errors = append(f.Errors, fmt.Errorf("%s has more than %d control sockets; the rest was not looked at", dir, MaxSockets))
+			return
 		}
 		d := Door{Path: filepath.Join(dir, e.Name())}
 		if suffix == systemControlSuffix {

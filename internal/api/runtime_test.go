@@ -176,9 +176,13 @@ func TestFind(t *testing.T) {
 func TestFindIsBounded(t *testing.T) {
 	dir := testkit.TempSocketDir(t)
 	for i := range MaxSockets + 1 {
-		os.WriteFile(filepath.Join(dir, fmt.Sprint(i)), nil, 0o600)
+		l, err := net.Listen("unix", ControlSocket(dir, fmt.Sprint(i)))
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer l.Close()
 	}
-	if f := Find(dir, ""); len(f.Errors) != 1 || !strings.Contains(f.Errors[0].Error(), "more than 256") {
+	if f := Find(dir, ""); len(f.Doors) != MaxSockets || len(f.Errors) != 1 || !strings.Contains(f.Errors[0].Error(), "more than 256") {
 		t.Errorf("%+v", f)
 	}
 }

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"syscall"
 )
 
 // Restart replaces the generation and reports each step. When ctx ends, the roll
@@ -102,7 +103,7 @@ func (c *Client) lines(ctx context.Context, method, path string, body any, line 
 		return nil
 	case ctx.Err() != nil:
 		return ctx.Err()
-	case errors.Is(err, io.ErrUnexpectedEOF):
+	case errors.Is(err, io.ErrUnexpectedEOF), errors.Is(err, syscall.ECONNRESET):
 		return ErrCutOff
 	default:
 		return fmt.Errorf("read the answer of %s: %w", path, err)

@@ -78,7 +78,7 @@ func explain(err error) *problem {
 	case errors.Is(err, context.DeadlineExceeded):
 		return &problem{exit: ExitFailed, code: api.CodeFailed, message: err.Error(),
 			next: "ripd may hang or be stopped; look at its log and at its process"}
-	case errors.Is(err, api.ErrCutOff):
+	case errors.Is(err, api.ErrCutOff), errors.Is(err, api.ErrNoAnswer):
 		return &problem{exit: ExitFailed, code: api.CodeFailed, message: err.Error(),
 			next: `"ripctl list" shows whether it still runs; its log says why it left`}
 	}

@@ -22,9 +22,8 @@ import (
 )
 
 // hasty serves with short timeouts, so that tests of slow callers are quick.
-func hasty(t testing.TB, o control.Options) string {
+func hasty(t testing.TB, app *controltest.App, o control.Options) string {
 	t.Helper()
-	app := &controltest.App{StatusIs: api.Status{App: "shop"}}
 	o.Operator, o.Registrar, o.Version = app, app, "1.2.3"
 	path := testkit.TempSocket(t, "ctl.sock")
 	l, err := net.Listen("unix", path)
@@ -44,7 +43,7 @@ func hasty(t testing.TB, o control.Options) string {
 }
 
 func TestMalformedCallers(t *testing.T) {
-	path := hasty(t, control.Options{})
+	path := hasty(t, &controltest.App{}, control.Options{})
 	for name, bytes := range map[string]string{
 		"nothing":            "",
 		"noise":              "\x00\x01\x02\xff\xfe\r\n\r\n",
@@ -80,7 +79,7 @@ func TestMalformedCallers(t *testing.T) {
 // TestSlowCallers has callers that send a byte now and then, or nothing, or do
 // not read. They are cut off, and others do not notice.
 func TestSlowCallers(t *testing.T) {
-	path := hasty(t, control.Options{Heartbeat: time.Millisecond})
+	path := hasty(t, &controltest.App{}, control.Options{Heartbeat: time.Millisecond})
 	var wg sync.WaitGroup
 	for name, start := range map[string]string{
 		"says nothing":       "",
@@ -118,7 +117,7 @@ func TestSlowCallers(t *testing.T) {
 }
 
 func TestCrowdDoesNotKeepOthersOut(t *testing.T) {
-	path := hasty(t, control.Options{Connections: 8})
+	path := hasty(t, &controltest.App{}, control.Options{Connections: 8})
 	var crowd []net.Conn
 	t.Cleanup(func() {
 		for _, c := range crowd {
@@ -140,7 +139,7 @@ func TestCrowdDoesNotKeepOthersOut(t *testing.T) {
 }
 
 func TestRefusedConnectionIsTold(t *testing.T) {
-	path := hasty(t, control.Options{Connections: 2, Heartbeat: time.Hour})
+	path := hasty(t, &controltest.App{}, control.Options{Connections: 2, Heartbeat: time.Hour})
 	for range 2 { // two busy callers take both places
 		c, err := net.Dial("unix", path)
 		if err != nil {
@@ -155,6 +154,33 @@ func TestRefusedConnectionIsTold(t *testing.T) {
 	_, err := client(t, path).Status(context.Background())
 	var e *api.Error
 	if !errors.As(err, &e) || e.Code != api.CodeBusy || e.Hint == "" {
+		t.Errorf("error: %v", err)
+	}
+}
+
+// TestLongCallOutlivesTheDeadline has calls that take longer than an answer may: their
+// answers arrive all the same.
+func TestLongCallOutlivesTheDeadline(t *testing.T) {
+	var fails bool
+	app := &controltest.App{OnScale: func(ctx context.Context, _ api.ScaleRequest, _ func(api.Step)) (api.Scale, error) {
+		deadline := time.NewTimer(500 * time.Millisecond) // longer than hasty's timeouts
+		defer deadline.Stop()
+		select {
+		case <-deadline.C:
+		case <-ctx.Done():
+		}
+		if fails {
+			return api.Scale{}, api.Errorf(api.CodeBusy, "not now")
+		}
+		return api.Scale{Before: 1, After: 2}, ctx.Err()
+	}}
+	c := client(t, hasty(t, app, control.Options{}))
+	if v, err := c.Scale(context.Background(), api.ScaleRequest{Workers: "2"}, nil); err != nil || !v.OK {
+		t.Errorf("%+v, %v", v, err)
+	}
+	fails = true
+	var e *api.Error
+	if _, err := c.Scale(context.Background(), api.ScaleRequest{Workers: "2"}, nil); !errors.As(err, &e) || e.Code != api.CodeBusy {
 		t.Errorf("error: %v", err)
 	}
 }

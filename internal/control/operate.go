@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"net/http"
 	"regexp"
+	"time"
 
 	"ripd/internal/api"
 )
@@ -97,6 +98,8 @@ func writeJSON(w http.ResponseWriter, status int, v any) {
 		status = http.StatusInternalServerError
 		b = []byte(`{"error":{"code":"failed","message":"the answer cannot be written as JSON"}}`)
 	}
+	// The call may have taken longer than the server's own deadline for answers.
+	_ = http.NewResponseController(w).SetWriteDeadline(time.Now().Add(writeTimeout))
 	w.Header().Set("Content-Type", api.TypeJSON)
 	w.WriteHeader(status)
 	w.Write(append(b, '\n'))
