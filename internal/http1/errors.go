@@ -36,7 +36,7 @@ func ofWorker(err error) error {
 var (
 	errEmptyLines    = &Error{400, "RFC 9112 section 2.2", "too many empty lines before the request"}
 	errMethod        = &Error{400, "RFC 9112 section 3.1", "the method is not a token followed by one space"}
-	errMethodLength  = &Error{501, "RFC 9112 section 3.1", "the method is longer than any that is known"}
+	errMethodLength  = &Error{501, "RFC 9112 section 3", "the method is longer than any that is known"}
 	errTargetByte    = &Error{400, "RFC 9112 section 3.2", "the request target is empty or has a character that no target may have"}
 	errTargetForm    = &Error{400, "RFC 9112 section 3.2", "the request target has no form that fits the method"}
 	errTargetEscape  = &Error{400, "RFC 3986 section 2.1", "the path has a percent sign without two hexadecimal digits"}
