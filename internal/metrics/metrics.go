@@ -52,7 +52,7 @@ var classes = [...]string{0: "none", 1: "1xx", 2: "2xx", 3: "3xx", 4: "4xx", 5: 
 // the start, as 0, so that a rate can be computed from their first event on.
 func knownRejections() []string {
 	return []string{
-		"queue-full", "queue-timeout", "no-worker", "stopping",
+		"queue-full", "queue-timeout", "no-worker", "stopping", "spool-failed",
 		"connect-failed", "connection-closed", "write-failed", "read-failed", "bad-answer", "read-timeout",
 	}
 }

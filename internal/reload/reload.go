@@ -11,6 +11,15 @@
 //
 // A save between 2 and 4 leads to one start more than was needed, never to a
 // request that old code answers.
+//
+// What counts as a change of a file: another content, another kind of file, its
+// end, or its return. What does not: a touch, another mode or owner, or a
+// rename that puts the same content in its place. Symbolic links are followed,
+// so that the file counts, not the link. A folder changes with its entries.
+//
+// What is not seen: a write through a shared memory map before the kernel
+// stamps it, and on a network file system what the server tells late or stamps
+// with a clock that is behind this machine's.
 package reload
 
 import (

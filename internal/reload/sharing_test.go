@@ -106,7 +106,7 @@ func TestEverySaveIsSeen(t *testing.T) {
 	}
 	defer group.Wait()
 	defer close(stop)
-	for round := range 400 {
+	for round := range 200 {
 		name := names[round*7%len(names)]
 		content := fmt.Sprintf("%04d", round) // of the same size
 		if round%3 == 0 {
