@@ -383,7 +383,7 @@ func TestLiveNeverReady(t *testing.T) {
 	if err := os.Mkdir(dir, 0o755); err != nil {
 		t.Fatal(err)
 	}
-	l := openLive(t, dir, "[workers]\ncount = 1\nstart_timeout = \"300ms\"\n[reload]\nmode = \"none\"")
+	l := openLive(t, dir, "[workers]\ncount = 1\n[reload]\nmode = \"none\"")
 	l.write("code", "fail no database")
 	l.serveLive()
 	testkit.Eventually(t, testkit.Timeout, func() bool { return len(l.operator().Status().CrashLoops) == 1 })
