@@ -39,8 +39,9 @@ type Request struct {
 	looked   int  // bytes that held no whole head when Parse last saw them
 }
 
-// Reset forgets everything but the array behind Fields. It is needed before
-// Parse is given other bytes than those that it called incomplete.
+// Reset forgets everything but the array behind Fields. It should be called
+// before Parse is given other bytes than those that it called incomplete: a
+// fault in them may else be noticed late.
 func (r *Request) Reset() {
 	clear(r.Fields[:cap(r.Fields)])
 	*r = Request{Fields: r.Fields[:0]}
@@ -79,19 +80,30 @@ func (r *Request) Parse(buf []byte, lim Limits) (headLen int, err error) {
 	}
 }
 
-// stillIncomplete tells whether bytes that are known to hold no whole head have
-// got no end of a line since, and advances looked if so.
+// stillIncomplete tells whether bytes that held no whole head have got no end
+// of a line since, so that reading them again would find nothing new, and
+// advances looked if so. Should the bytes not be those of the last call after
+// all, a whole head is seen all the same.
 func stillIncomplete(buf []byte, looked *int, limit int) bool {
 	seen := *looked
-	if seen == 0 || len(buf) < seen || len(buf) >= limit {
+	if seen == 0 || len(buf) < seen || len(buf) >= limit || bytes.IndexByte(buf[seen:], '\n') >= 0 {
 		return false
 	}
-	if bytes.IndexByte(buf[seen:], '\n') >= 0 {
+	head := buf
+	for lines := 0; lines < MaxEmptyLines && bytes.HasPrefix(head, crlf); lines++ {
+		head = head[len(crlf):]
+	}
+	if bytes.Contains(head, headEnd) {
 		return false
 	}
 	*looked = len(buf)
 	return true
 }
+
+var (
+	crlf    = []byte("\r\n")
+	headEnd = []byte("\r\n\r\n")
+)
 
 func (r *Request) parse(buf []byte, mostFields int) (int, error) {
 	at, err := skipEmptyLines(buf)

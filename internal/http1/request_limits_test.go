@@ -98,9 +98,21 @@ func TestRequestReset(t *testing.T) {
 	}
 }
 
+// Without Reset a whole head of other bytes is still seen.
+func TestRequestWithoutReset(t *testing.T) {
+	var r Request
+	if _, err := r.Parse([]byte("GET / HTTP/1.1\r\nHost: a\r\nX-Long: line without an end"), Limits{}); err != ErrIncomplete {
+		t.Fatal(err)
+	}
+	other := "\r\nGET /other HTTP/1.1\r\nHost: a\r\n\r\n"
+	if n, err := r.Parse([]byte(other+strings.Repeat("body", 30)), Limits{}); err != nil || n != len(other) {
+		t.Errorf("%d, %v", n, err)
+	}
+}
+
 // A trickled head is looked at once per line, not once per byte.
 func TestTrickledHeadIsNotReadAgain(t *testing.T) {
-	raw := []byte(get("X: " + strings.Repeat("a", 20<<10)))
+	raw := []byte("\r\n\r\n" + get("X: "+strings.Repeat("a", 20<<10)))
 	var r Request
 	for i := 1; i < len(raw)-3; i++ {
 		if _, err := r.Parse(raw[:i], Limits{}); err != ErrIncomplete {

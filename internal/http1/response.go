@@ -28,8 +28,8 @@ type Response struct {
 	looked int
 }
 
-// Reset forgets everything but the array behind Fields. It is needed before
-// Parse is given other bytes than those that it called incomplete.
+// Reset forgets everything but the array behind Fields. It should be called
+// when an answer is given up half-way, as Request.Reset.
 func (r *Response) Reset() {
 	clear(r.Fields[:cap(r.Fields)])
 	*r = Response{Fields: r.Fields[:0]}
