@@ -11,8 +11,11 @@ import (
 	"time"
 )
 
-// outputMax bounds what is kept of a child's output, in bytes.
-const outputMax = 1 << 20
+// Bounds of a child's output, in bytes.
+const (
+	outputMax = 1 << 20  // kept
+	outputLog = 16 << 10 // its end, logged when the test failed
+)
 
 // Child is a process that a test started. It has a process group of its own,
 // and the whole group is killed when the test ends.
@@ -47,7 +50,7 @@ func Start(t testing.TB, cmd *exec.Cmd) *Child {
 	t.Cleanup(func() {
 		c.Kill()
 		if t.Failed() {
-			t.Logf("%s\nstdout:\n%sstderr:\n%s", strings.Join(cmd.Args, " "), c.Stdout, c.Stderr)
+			t.Logf("%s\nstdout:\n%s\nstderr:\n%s", strings.Join(cmd.Args, " "), c.Stdout.tail(), c.Stderr.tail())
 		}
 	})
 	return c
@@ -120,6 +123,15 @@ func (o *Output) String() string {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	return o.buf.String()
+}
+
+// tail returns the end of what was written.
+func (o *Output) tail() string {
+	text := o.String()
+	if len(text) <= outputLog {
+		return text
+	}
+	return "…" + text[len(text)-outputLog:]
 }
 
 // WaitFor waits until the output contains text, and fails the test when it

@@ -62,6 +62,10 @@ func routes() http.Handler {
 		io.WriteString(w, "pong\n")
 	})
 	mux.HandleFunc("POST /echo", func(w http.ResponseWriter, r *http.Request) {
+		// Without this, net/http throws away what is unread at the first write.
+		if err := http.NewResponseController(w).EnableFullDuplex(); err != nil {
+			log.Print(err)
+		}
 		io.Copy(w, r.Body)
 	})
 	mux.HandleFunc("GET /{$}", func(w http.ResponseWriter, r *http.Request) {
