@@ -83,26 +83,18 @@ func (f *family) members() ([]procStat, error) {
 		kids[p.ppid] = append(kids[p.ppid], p)
 	}
 	var found []procStat
-	// Through the descendants of ripd, who they all are, whatever they do.
-	type step struct {
-		p    procStat
-		ours bool
-	}
-	var walk []step
-	for _, p := range kids[f.ripd] {
-		walk = append(walk, step{p: p})
-	}
-	for len(walk) > 0 {
-		s := walk[len(walk)-1]
-		walk = walk[:len(walk)-1]
-		s.ours = s.ours || f.recognises(s.p)
-		if s.ours && s.p.pid != f.leader {
-			found = append(found, s.p)
-		}
-		for _, kid := range kids[s.p.pid] {
-			walk = append(walk, step{p: kid, ours: s.ours})
+	// Whatever they do, they stay descendants of ripd.
+	var walk func(parent int, ours bool)
+	walk = func(parent int, ours bool) {
+		for _, p := range kids[parent] {
+			isOurs := ours || f.recognises(p)
+			if isOurs && p.pid != f.leader {
+				found = append(found, p)
+			}
+			walk(p.pid, isOurs)
 		}
 	}
+	walk(f.ripd, false)
 	f.remember(found)
 	return found, nil
 }

@@ -25,15 +25,19 @@ func TestWorkersDieWithRipd(t *testing.T) {
 	cmd.Env = append(os.Environ(), roleVariable+"=ripd")
 	ripd := testkit.Start(t, cmd)
 	ripd.Stdout.WaitFor(t, testkit.Timeout, "up\n")
-	found := regexp.MustCompile(`(?m)^pid (\d+)$`).FindStringSubmatch(ripd.Stdout.String())
-	if found == nil {
-		ripd.Stdout.WaitFor(t, testkit.Timeout, "pid ")
-		found = regexp.MustCompile(`pid (\d+)`).FindStringSubmatch(ripd.Stdout.String())
-	}
-	worker, err := strconv.Atoi(found[1])
-	if err != nil {
-		t.Fatal(err)
-	}
+	var worker int
+	testkit.Eventually(t, testkit.Timeout, func() bool {
+		found := regexp.MustCompile(`(?m)^pid (\d+)\n`).FindStringSubmatch(ripd.Stdout.String())
+		if found != nil {
+			worker, _ = strconv.Atoi(found[1])
+		}
+		return worker > 0
+	}, "the worker's PID")
+	t.Cleanup(func() {
+		if t.Failed() && !ended(worker) {
+			_ = unix.Kill(worker, unix.SIGKILL)
+		}
+	})
 	if ended(worker) {
 		t.Fatal("the worker does not run")
 	}

@@ -148,6 +148,7 @@ func TestNothingIsLeftBehind(t *testing.T) {
 			}
 			if exists(pid) {
 				t.Errorf("process %d was left: %s", pid, ProcState(pid))
+				_ = unix.Kill(pid, unix.SIGKILL)
 			}
 			if p.Owns(pid) {
 				t.Error("it owns something after its end")
