@@ -118,15 +118,15 @@ func doneLine(v api.Verdict) string {
 	case v.Scale != nil:
 		line = fmt.Sprintf("done: %s, before %d", counted(v.Scale.After, "worker"), v.Scale.Before)
 	case v.Kind == api.KindStop:
-		line = "done: stopped"
+		line = "stopped"
 	case v.Generation > 0:
 		line = fmt.Sprintf("done: generation %d serves", v.Generation)
 	}
-	if v.Took > 0 {
+	switch {
+	case v.Reason != "": // ripd sums up by itself
+		line += ": " + clean(v.Reason)
+	case v.Took > 0:
 		line += ", after " + span(v.Took.Duration())
-	}
-	if v.Reason != "" {
-		line += " (" + clean(v.Reason) + ")"
 	}
 	return line
 }
@@ -138,7 +138,7 @@ func refused(name, what string, v api.Verdict) *problem {
 	if v.Verdict == api.VerdictRolledBack {
 		p.exit, p.code = ExitRolledBack, api.CodeRolledBack
 		p.message = what + " was rolled back"
-		p.next = fmt.Sprintf("the old workers serve; mend the app, then \"ripctl restart %s\"", name)
+		p.next = fmt.Sprintf("mend the app, then \"ripctl restart %s\"; the old workers were kept", name)
 	}
 	if v.Reason != "" {
 		p.message += ": " + v.Reason

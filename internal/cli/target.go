@@ -23,14 +23,6 @@ type app struct {
 	err    error // nil: status is its answer
 }
 
-// name gives the app's name, from its status or else from its socket.
-func (a *app) name() string {
-	if a.err == nil {
-		return a.status.App
-	}
-	return a.door.Name
-}
-
 // view is all that ripctl can see of this machine.
 type view struct {
 	running []*app // they answered; by name

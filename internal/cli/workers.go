@@ -64,7 +64,10 @@ func (s *session) workersTable(workers []api.Worker) {
 
 // workerRow gives the cells of one worker.
 func (s *session) workerRow(w api.Worker) []string {
-	pid, memory, cpu, age := "-", "-", "-", "-"
+	pid, generation, memory, cpu, age := "-", "-", "-", "-", "-"
+	if w.Generation > 0 {
+		generation = fmt.Sprint(w.Generation)
+	}
 	if w.PID > 0 {
 		pid = fmt.Sprint(w.PID)
 		cpu, age = span(w.CPU.Duration()), span(w.Age.Duration())
@@ -73,7 +76,7 @@ func (s *session) workerRow(w api.Worker) []string {
 		memory = size(w.Memory)
 	}
 	return []string{
-		fmt.Sprint(w.ID), pid, fmt.Sprint(w.Generation), stateWord(w),
+		fmt.Sprint(w.ID), pid, generation, stateWord(w),
 		count(w.InFlight), count(w.Handled), memory, cpu, age, count(w.Restarts), s.doing(w),
 	}
 }
