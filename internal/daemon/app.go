@@ -218,7 +218,9 @@ func (a *app) openSupervisor(first *release) (err error) {
 	}
 	if a.fresh != nil {
 		d.files = a.watch
-		d.tellTrouble = a.fresh.trouble
+		if a.config.Foreground { // the app's words are for its developer alone
+			d.tellTrouble = a.fresh.trouble
+		}
 	}
 	a.super = newSupervisor(d, first)
 	a.control = control.NewServer(control.Options{

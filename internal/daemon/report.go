@@ -33,7 +33,7 @@ func (s *supervisor) report(at func(time.Duration) time.Time) report {
 		r.lastRoll = &last
 	}
 	if o := s.roll; o != nil {
-		r.rolling = &api.Rolling{Kind: o.kind, Generation: o.generation, Index: o.done, Of: o.of, StartedAt: o.began, Message: o.message}
+		r.rolling = &api.Rolling{Kind: o.kind, Generation: o.generation, Index: o.done + min(1, len(o.steps)), Of: o.of, StartedAt: o.began, Message: o.message}
 	}
 	for _, sl := range s.slots {
 		r.restarts += sl.restarts
