@@ -101,15 +101,18 @@ func parseControl(control []byte) (sender *unix.Ucred, files []int) {
 }
 
 // handleNotify takes READY=1 and STATUS= out of a message; the rest is for a
-// service manager, which ripd is not.
+// service manager, which ripd is not. The status is set first, so that who sees that
+// the worker is ready sees its status too.
 func handleNotify(text string, ready func(), status func(string)) {
+	isReady := false
 	for line := range strings.SplitSeq(text, "\n") {
 		if value, ok := strings.CutPrefix(line, "STATUS="); ok {
 			status(value[:wholeRunes([]byte(value[:min(len(value), statusMax)]))])
 		}
-		if line == "READY=1" {
-			ready()
-		}
+		isReady = isReady || line == "READY=1"
+	}
+	if isReady {
+		ready()
 	}
 }
 
