@@ -33,6 +33,8 @@ type answer struct {
 // reset readies the answer for the next request.
 func (a *answer) reset() {
 	a.stage, a.interim, a.flushed, a.body = stageHead, 0, false, 0
+	// Of a head that broke off it must forget how far it had looked.
+	a.head = http1.Response{Fields: a.head.Fields[:0]}
 }
 
 // absorb takes what has come from the worker and puts what the client is to get
@@ -40,8 +42,10 @@ func (a *answer) reset() {
 func (l *lease) absorb() error {
 	a := &l.answer
 	b := l.in[:l.n]
+	limits := l.srv.headLimits()
+	limits.HeaderBytes = min(limits.HeaderBytes, len(l.in)) // Configure may have raised it since
 	for a.stage == stageHead && len(b) > 0 {
-		n, err := a.head.Parse(b, l.req.method(), l.srv.headLimits())
+		n, err := a.head.Parse(b, l.req.method(), limits)
 		if err == http1.ErrIncomplete {
 			l.n = copy(l.in, b)
 			return nil

@@ -87,14 +87,10 @@ func (c *conn) collect(src *bodySource) ([]byte, error) {
 
 // bodyFailed ends a request whose body did not come whole.
 func (c *conn) bodyFailed(h *headScratch, err error) {
-	var problem *http1.Error
+	fault := faultOf(err)
 	switch {
-	case errors.As(err, &problem):
-		c.refuseRequest(&h.req, 400, causeBadRequest, problem.Reason)
-	case errors.Is(err, errBodyTooLarge):
-		c.refuseRequest(&h.req, 413, causeTooLarge, err.Error())
-	case errors.Is(err, errBodyTimeout):
-		c.refuseRequest(&h.req, 408, causeBodyTimeout, err.Error())
+	case fault.status != 0:
+		c.refuseRequest(&h.req, fault.status, fault.cause, fault.detail)
 	case errors.Is(err, errClientGone):
 		c.gone = true
 		c.req.nameOnly(&h.req)
@@ -106,6 +102,27 @@ func (c *conn) bodyFailed(h *headScratch, err error) {
 		c.req.close = true
 		c.req.refuse(503, causeSpool)
 	}
+}
+
+// bodyFault is what a client is told whose body is at fault. The status is 0 when
+// there is nothing to tell, or nobody.
+type bodyFault struct {
+	status        int
+	cause, detail string
+}
+
+// faultOf says what an error of bodySource means to the client.
+func faultOf(err error) bodyFault {
+	var problem *http1.Error
+	switch {
+	case errors.As(err, &problem):
+		return bodyFault{problem.Status, causeBadRequest, problem.Reason}
+	case errors.Is(err, errBodyTooLarge):
+		return bodyFault{413, causeTooLarge, err.Error()}
+	case errors.Is(err, errBodyTimeout):
+		return bodyFault{408, causeBodyTimeout, err.Error()}
+	}
+	return bodyFault{}
 }
 
 // keep makes b, which may be part of the buffer, the connection's buffer: what
@@ -197,6 +214,9 @@ func (b *bodySource) decode() (data []byte, done bool, err error) {
 
 // extend gives the client time for the next piece.
 func (b *bodySource) extend() {
+	if b.c.phase.Load() == phaseClosing {
+		return // answered early; what is left of the body is not waited for
+	}
 	bought := time.Duration(b.total/minBodyRate) * time.Second
 	b.c.deadline.Store(int64(b.started + b.c.srv.config.Load().Timeouts.ClientBody + bought))
 }
@@ -229,12 +249,13 @@ func (c *conn) receive(p []byte) (int, error) {
 // (proxy.request_buffering = false). The client's goroutine gives it to the
 // worker's connection once the request is leased.
 type liveBody struct {
-	start    chan rawConn  // holds one: the worker's connection, when the head has been written
-	over     chan struct{} // closed with the request
-	complete atomic.Bool   // the client has sent all of it
-	failed   atomic.Bool   // the client has not, and never will
-	bytes    atomic.Int64  // that have arrived
-	waiting  atomic.Int64  // since when the worker is waited for; 0: the client is
+	start    chan rawConn              // holds one: the worker's connection, when the head has been written
+	over     chan struct{}             // closed with the request
+	complete atomic.Bool               // the client has sent all of it
+	written  atomic.Bool               // and the worker's socket has taken it
+	failed   atomic.Pointer[bodyFault] // the client has not, and never will
+	bytes    atomic.Int64              // that have arrived
+	waiting  atomic.Int64              // since when the worker is waited for; 0: the client is
 }
 
 // passBody submits the request with its head alone and passes the body on.
@@ -269,14 +290,21 @@ func (c *conn) pump(to rawConn, src *bodySource, live *liveBody) {
 		live.waiting.Store(0)
 		data, err := src.next()
 		live.waiting.Store(int64(c.srv.clock.now()))
-		end := err == io.EOF
-		if err != nil && !end || src.total > c.srv.config.Load().Limits.Body {
-			live.failed.Store(true)
-			c.gone = true
+		end := err == io.EOF || err == nil && !src.chunked && src.left == 0
+		if err == nil && src.total > c.srv.config.Load().Limits.Body {
+			err = errBodyTooLarge
+		}
+		if err != nil && err != io.EOF {
+			fault := faultOf(err)
+			live.failed.Store(&fault)
+			c.gone = fault.status == 0
 			to.Close() // the worker must not take the part for the whole
 			return
 		}
 		live.bytes.Store(src.total)
+		if end { // before the worker can have seen the end, and answer
+			live.complete.Store(true)
+		}
 		framed = framed[:0]
 		switch {
 		case src.chunked && end:
@@ -290,7 +318,7 @@ func (c *conn) pump(to rawConn, src *bodySource, live *liveBody) {
 			return // a worker that takes no more has answered, or its lease tells
 		}
 		if end {
-			live.complete.Store(true)
+			live.written.Store(true)
 			return
 		}
 	}

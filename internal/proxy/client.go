@@ -68,6 +68,7 @@ type conn struct {
 	deadline atomic.Int64  // of the phase, on the server's clock; 0: none
 	halfOpen atomic.Bool   // the client has ended its side, and may wait for the answer
 	kicked   atomic.Bool   // woken from reading to look around
+	lookedAt int64         // the deadline at which noticeEnd last looked; the janitor's
 
 	req request
 	out outlet

@@ -8,6 +8,7 @@ import (
 	"syscall"
 	"time"
 
+	"ripd/internal/http1"
 	"ripd/internal/pool"
 )
 
@@ -15,6 +16,10 @@ import (
 // length when its client has gone. After that its connection is closed, which is
 // how an endless stream learns that nobody listens.
 const streamGrace = time.Second
+
+// maxBusyAnswer is how much of an answer with Rip-Worker-Busy is kept back until
+// it is complete, in bytes; a longer one goes to the client.
+const maxBusyAnswer = 16 << 10
 
 // exchange reads the answer to the request in hand, which has been written, and
 // gives it to the client. Requests that wait follow on the same connection for as
@@ -157,8 +162,13 @@ func (l *lease) flush() {
 	if len(l.out) == 0 {
 		return
 	}
+	if l.answer.head.Busy && !l.req.retried && len(l.out) <= maxBusyAnswer {
+		return // kept back: another worker may answer instead
+	}
 	l.answer.flushed = l.answer.stage != stageHead
+	l.since.Store(0) // a client that makes the answer wait is not the worker's fault
 	l.req.conn.out.write(l.out)
+	l.since.Store(int64(l.srv.clock.now()))
 	l.out = l.out[:0]
 }
 
@@ -199,6 +209,9 @@ func (l *lease) settle() {
 		l.retry(pool.CauseBusy)
 		return
 	}
+	// What the client has not room for is waited for before the next request is
+	// taken, not with it in hand.
+	l.flush()
 	l.turn()
 	l.given = l.answer.body
 	l.give(r)
@@ -228,10 +241,15 @@ func (l *lease) overdue() bool {
 // waitingSince is since when the worker has given no byte; 0 when nobody waits
 // for it.
 func (l *lease) waitingSince() time.Duration {
+	since := time.Duration(l.since.Load())
 	if live := l.live.Load(); live != nil {
-		return time.Duration(live.waiting.Load())
+		waiting := time.Duration(live.waiting.Load())
+		if waiting == 0 || since == 0 {
+			return 0
+		}
+		return max(waiting, since)
 	}
-	return time.Duration(l.since.Load())
+	return since
 }
 
 // hang meets a worker that passed timeouts.read: it is dropped, and replaced.
@@ -247,7 +265,7 @@ func (l *lease) hang() {
 func (l *lease) broke(err error) {
 	r := l.req
 	l.stopFeeding()
-	if r.live != nil && r.live.failed.Load() {
+	if r.live != nil && r.live.failed.Load() != nil {
 		l.abandon()
 		return
 	}
@@ -268,14 +286,21 @@ func (l *lease) bad(err error) {
 	l.apologize(502, pool.CauseAnswer)
 }
 
-// abandon ends an exchange that nobody waits for.
+// abandon ends an exchange that nobody waits for, or whose client is at fault.
 func (l *lease) abandon() {
 	l.stopFeeding()
 	l.disconnect()
 	l.turn()
-	l.req.answer.cause = causeClientLeft
-	l.req.close = true
-	l.req.conn.out.finish(true)
+	r, fault := l.req, bodyFault{cause: causeClientLeft}
+	if r.live != nil && r.live.failed.Load() != nil {
+		fault = *r.live.failed.Load()
+	}
+	if fault.status != 0 && !l.answer.flushed {
+		r.respond(&http1.Reply{Status: fault.status, Detail: fault.detail}, fault.cause)
+		return
+	}
+	r.answer.cause, r.close = causeClientLeft, true
+	r.conn.out.finish(true)
 }
 
 // apologize answers in the worker's place, or cuts an answer short that has begun.

@@ -2,7 +2,10 @@ package proxy
 
 import (
 	"sort"
+	"syscall"
 	"time"
+
+	"golang.org/x/sys/unix"
 )
 
 const (
@@ -79,6 +82,8 @@ func (s *Server) round(now time.Duration) int {
 			_ = (*nc).SetReadDeadline(time.Unix(1, 0)) // exchange looks at its clock
 		}
 	}
+	// Connections that have become idle since Serve last looked make room now.
+	s.places.Broadcast()
 	for c := range s.conns {
 		if at := c.deadline.Load(); at != 0 && int64(now) >= at {
 			c.wake()
@@ -89,8 +94,28 @@ func (s *Server) round(now time.Duration) int {
 		if s.stopping.Load() {
 			s.closeIdle(c, now)
 		}
+		c.noticeEnd(now, timeouts.ClientIdle)
 	}
 	return len(s.conns)
+}
+
+// noticeEnd looks, once each time that the connection has become idle, whether the
+// client has ended its side. onReadable does not hear of an end that came in one
+// event with the last request's bytes, and to read again after every request
+// would cost more than this.
+func (c *conn) noticeEnd(now, idleTime time.Duration) {
+	at := c.deadline.Load()
+	since := time.Duration(at) - idleTime
+	if c.phase.Load() != phaseIdle || at == c.lookedAt || now-since < tick*roundTicks {
+		return
+	}
+	c.lookedAt = at
+	var one [1]byte
+	n, errno := 0, syscall.EAGAIN
+	err := c.raw.Control(func(fd uintptr) { n, errno = recv(fd, one[:], unix.MSG_PEEK) })
+	if err == nil && n == 0 && errno == 0 {
+		c.wake()
+	}
 }
 
 // makeRoom ends the connections that have been idle longest. The caller has the

@@ -63,7 +63,7 @@ type lease struct {
 
 	since   atomic.Int64             // since when the worker is waited for; 0: it is not
 	live    atomic.Pointer[liveBody] // of the request in hand: tells that instead
-	watched atomic.Pointer[rawConn]  // nc, for the janitor
+	watched atomic.Pointer[rawConn]  // a copy of nc, for the janitor
 
 	readable func(fd uintptr) bool // onReadable, made once; likewise the next two
 	fillOnce func(fd uintptr) bool
@@ -239,7 +239,8 @@ func (l *lease) connect() error {
 			return fmt.Errorf("connect: %w", err)
 		}
 		l.used = 0
-		l.watched.Store(&l.nc)
+		watched := l.nc // the janitor must not look into l.nc, which changes
+		l.watched.Store(&watched)
 		return nil
 	}
 }
@@ -330,7 +331,7 @@ func (l *lease) stopFeeding() (whole bool) {
 	defer func() { l.fed = nil }()
 	select {
 	case err := <-l.fed:
-		return err == nil && (l.req.live == nil || l.req.live.complete.Load())
+		return err == nil && (l.req.live == nil || l.req.live.written.Load())
 	default:
 	}
 	_ = l.nc.SetWriteDeadline(time.Unix(1, 0))

@@ -63,6 +63,10 @@ func (o *outlet) sendOnce(fd uintptr) bool {
 func (o *outlet) trySend(b []byte) []byte {
 	o.sending, o.errno = b, 0
 	err := o.conn.raw.Write(o.once)
+	if errors.Is(err, os.ErrDeadlineExceeded) { // the janitor's, meant for a drain that has ended
+		_ = o.conn.nc.SetWriteDeadline(time.Time{})
+		err = o.conn.raw.Write(o.once)
+	}
 	b, o.sending = o.sending, nil
 	if len(b) > 0 && (err != nil || (o.errno != 0 && o.errno != syscall.EAGAIN)) {
 		o.lose()
@@ -77,16 +81,18 @@ func (o *outlet) write(b []byte) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	o.begun = true
-	if o.lost {
-		return
-	}
-	if !o.draining {
-		if b = o.trySend(b); len(b) == 0 {
-			return
-		}
-		o.startDraining()
-	}
+	o.put(b)
+}
+
+// put is write for a caller that has the lock.
+func (o *outlet) put(b []byte) {
 	for !o.lost {
+		if !o.draining { // also after each wait below
+			if b = o.trySend(b); len(b) == 0 {
+				return
+			}
+			o.startDraining()
+		}
 		err := o.spool.write(b)
 		if err == nil {
 			return
@@ -107,9 +113,7 @@ func (o *outlet) write(b []byte) {
 func (o *outlet) interim() {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	if !o.lost {
-		o.trySend([]byte(http1.Continue))
-	}
+	o.put([]byte(http1.Continue))
 }
 
 // probe sends an interim answer to a client that ended its side, unless the
@@ -117,8 +121,8 @@ func (o *outlet) interim() {
 func (o *outlet) probe() {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	if !o.begun && !o.lost {
-		o.trySend([]byte(http1.Continue))
+	if !o.begun && !o.draining {
+		o.put([]byte(http1.Continue))
 	}
 }
 

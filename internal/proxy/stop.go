@@ -146,7 +146,21 @@ func (s *Server) cutOff(drained <-chan struct{}) (refused, cut int) {
 		return refused, 0
 	case <-time.After(tick * roundTicks): // for the answers just given to get out
 	}
+	cut = s.severAll()
+	for {
+		select {
+		case <-drained:
+			return refused, cut
+		case <-time.After(tick * roundTicks): // a lease may have been connecting
+			s.severAll()
+		}
+	}
+}
+
+// severAll cuts every connection, and returns how many were not closing yet.
+func (s *Server) severAll() (cut int) {
 	s.mu.Lock()
+	defer s.mu.Unlock()
 	for c := range s.conns {
 		if p := c.phase.Load(); p != phaseClosing {
 			cut++
@@ -158,9 +172,7 @@ func (s *Server) cutOff(drained <-chan struct{}) (refused, cut int) {
 			(*nc).Close() // the slot's goroutine ends the exchange
 		}
 	}
-	s.mu.Unlock()
-	<-drained
-	return refused, cut
+	return cut
 }
 
 // sever ends the connection from another goroutine: reading and writing fail, and
