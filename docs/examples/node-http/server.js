@@ -18,10 +18,6 @@ const server = http.createServer((request, response) => {
   }
 });
 
-// ripd keeps its connections open. Node.js would close them after five idle
-// seconds, and each next request would have to connect again.
-server.keepAliveTimeout = 0;
-
 server.listen(SOCKET_PATH);
 
 // Finish what runs, then leave.
