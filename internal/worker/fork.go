@@ -51,16 +51,14 @@ func (l *Launcher) prepare(s Spec) (*birth, error) {
 }
 
 func (b *birth) prepareSockets() error {
-	if b.spec.Socket == "" && b.spec.Ready != config.ReadyRegister {
-		return fmt.Errorf("a worker that is to be ready by %q needs a socket", b.spec.Ready)
-	}
-	if b.spec.Socket != "" {
-		if err := removeSocket(b.spec.Socket); err != nil {
-			return err
+	if b.spec.Socket == "" {
+		if b.spec.watched() {
+			return fmt.Errorf("a worker that is to be ready by %q needs a socket", b.spec.Ready)
 		}
+		return nil
 	}
-	var err error
-	if b.spec.Ready == config.ReadyAuto || b.spec.Ready == config.ReadyNotify {
+	err := removeSocket(b.spec.Socket)
+	if err == nil && (b.spec.Ready == config.ReadyAuto || b.spec.Ready == config.ReadyNotify) {
 		b.notify, err = openNotify(notifyPath(b.spec.Socket))
 	}
 	return err

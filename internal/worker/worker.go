@@ -19,13 +19,19 @@ type Spec struct {
 	Command    []string // program and arguments, in which $NAME is still to be expanded; see Expand
 	Dir        string   // absolute; the working directory
 	Env        []string // complete, as Environment makes it, with a token of its own; NOTIFY_SOCKET is added by Start
-	Socket     string   // absolute path on which the worker is to listen; "" only with config.ReadyRegister
-	Ready      config.Ready
+	Socket     string   // absolute path on which the worker is to listen; "" only when Ready needs none
+	// Ready says which signs are watched for; with config.ReadyRegister, and "", none.
+	Ready config.Ready
 	// LineLimit is the most bytes of one line of output; 0 means DefaultLineLimit.
 	LineLimit int
 	// OOMScoreAdjust is written to /proc/PID/oom_score_adj (proc(5): -1000 to
 	// 1000; lowering it takes a privilege). nil keeps ripd's own.
 	OOMScoreAdjust *int
+}
+
+// watched reports whether a sign of readiness is watched for.
+func (s Spec) watched() bool {
+	return s.Ready == config.ReadyAuto || s.Ready == config.ReadyNotify || s.Ready == config.ReadyListen
 }
 
 // DefaultLineLimit bounds a line of output in bytes, when Spec says nothing.
