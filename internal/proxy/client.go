@@ -5,12 +5,9 @@ import (
 	"net"
 	"net/netip"
 	"os"
-	"sync"
 	"sync/atomic"
 	"syscall"
 	"time"
-
-	"golang.org/x/sys/unix"
 
 	"ripd/internal/http1"
 	"ripd/internal/pool"
@@ -186,63 +183,6 @@ func (c *conn) onReadable(fd uintptr) bool {
 	}
 }
 
-// room returns where the next bytes go. It is never empty: awaitHead sees to that.
-func (c *conn) room() []byte {
-	if c.big != nil {
-		return c.big[c.filled:]
-	}
-	if c.in == nil {
-		c.in = newBlock()
-	}
-	return c.in[c.filled:]
-}
-
-func (c *conn) buffer() []byte {
-	if c.big != nil {
-		return c.big[:c.filled]
-	}
-	if c.in == nil {
-		return nil
-	}
-	return c.in[:c.filled]
-}
-
-// consume drops the first n bytes of the buffer, and the buffer with its last.
-func (c *conn) consume(n int) {
-	rest := c.buffer()[n:]
-	switch {
-	case len(rest) == 0:
-		c.dropBuffer()
-	case c.big != nil && len(rest) <= blockSize:
-		c.in = newBlock()
-		c.filled = copy(c.in[:], rest)
-		c.big = nil
-	default:
-		c.filled = copy(c.buffer(), rest)
-	}
-}
-
-func (c *conn) dropBuffer() {
-	if c.in != nil {
-		c.in.free()
-		c.in = nil
-	}
-	c.big, c.filled = nil, 0
-}
-
-// headScratch is where a head is parsed. Its array of fields is too large for
-// each connection to have one.
-type headScratch struct{ req http1.Request }
-
-var headScratches = sync.Pool{New: func() any { return new(headScratch) }}
-
-func newHeadScratch() *headScratch { return headScratches.Get().(*headScratch) }
-
-func (h *headScratch) free() {
-	h.req.Reset()
-	headScratches.Put(h)
-}
-
 // advance begins the requests whose heads are complete in the buffer. It reports
 // whether to leave the callback, for the reason in c.want.
 func (c *conn) advance() (leave bool) {
@@ -376,84 +316,5 @@ func (c *conn) awaitTurn() {
 	}
 	if c.turn.CompareAndSwap(turnTaken, turnAwaited) {
 		<-c.turnFree
-	}
-}
-
-// ended meets the end of the client's side, or a broken connection. It reports
-// whether to leave the callback.
-//
-// A client that closes its socket and one that only ends its side and waits for
-// the answer look the same. While the request waits in the queue an interim
-// answer tells them apart: it draws a reset from the socket that was closed.
-// Without that (HTTP/1.0) a waiting request whose client ended its side counts
-// as left; a running one gets its answer.
-func (c *conn) ended(fd uintptr, errno syscall.Errno) (leave bool) {
-	c.want = wantClose
-	if errno != 0 || c.turn.Load() == turnFree || hungUp(fd) {
-		return true
-	}
-	if c.halfOpen.Load() {
-		return false // the poller woke us, but nothing has changed
-	}
-	if c.req.minor == 0 && c.srv.pool.Leave(&c.req.ticket) {
-		c.req.answer.cause = causeClientLeft
-		c.done()
-		return true
-	}
-	c.halfOpen.Store(true)
-	c.dropBuffer()
-	if c.req.minor > 0 && c.srv.pool.Waits(&c.req.ticket) {
-		c.out.probe()
-	}
-	// The answer may have been given meanwhile; then nobody wakes us again.
-	return c.turn.Load() == turnFree
-}
-
-// lookAround follows a kick of the janitor's or of done: it acts on whatever has
-// come to its deadline.
-func (c *conn) lookAround() {
-	// Errors here mean that the socket is closed, which reading tells next.
-	_ = c.nc.SetReadDeadline(time.Time{})
-	c.kicked.Store(false)
-	at := c.deadline.Load()
-	due := at != 0 && int64(c.srv.clock.now()) >= at
-	switch phase := c.phase.Load(); {
-	case c.halfOpen.Load() && c.turn.Load() == turnFree, c.out.broken():
-		c.gone = true
-	case !due:
-	case phase == phaseHead:
-		c.gone = true
-		c.refuseHead(newHeadScratch(), errHeadTimeout)
-	case phase == phaseIdle:
-		c.gone = !c.pending()
-	case phase == phaseClosing:
-		c.gone = true
-	}
-}
-
-// pending looks for a request that has just come, so that an idle connection is
-// never closed on one.
-func (c *conn) pending() bool {
-	var one [1]byte
-	var n int
-	err := c.raw.Read(func(fd uintptr) bool {
-		n, _ = recv(fd, one[:], unix.MSG_PEEK)
-		return true
-	})
-	return err == nil && n > 0
-}
-
-// hurry brings the end of an idle connection forward to now.
-func (c *conn) hurry() {
-	at := c.deadline.Load()
-	if c.phase.Load() == phaseIdle && at > 1 && c.deadline.CompareAndSwap(at, 1) {
-		c.wake()
-	}
-}
-
-// wake makes the client's goroutine look around.
-func (c *conn) wake() {
-	if c.kicked.CompareAndSwap(false, true) {
-		_ = c.nc.SetReadDeadline(time.Unix(1, 0))
 	}
 }

@@ -6,9 +6,11 @@
 // writes the answer to the client itself; the client's goroutine is by then
 // waiting for the next request, or for its client to leave, and is not woken.
 //
-//	client.go   accept, read the head, check, submit; watch the client meanwhile
+//	client.go   accept, read the head, check, submit
+//	watch.go    notice meanwhile that the client leaves
 //	body.go     read a request's body before it is submitted
-//	lease.go    a slot's life: take, connect, write, read, give the answer on
+//	lease.go    a slot's life: take the oldest request, connect, write it
+//	exchange.go read the answer and give it on; what happens when it fails
 //	answer.go   from the bytes of a worker's answer to the bytes of the client's
 //	outlet.go   write to a client at the pace that it takes
 //	janitor.go  every deadline, looked at from one place
@@ -40,9 +42,6 @@ type Options struct {
 	Metrics *metrics.Metrics
 	// Log gets what is not about one request.
 	Log *slog.Logger
-	// Failed is told of a failure at a worker that did not drop it, for the log
-	// alone. Nil drops it.
-	//
 	// Fresh is called before each request is submitted. A page that it returns
 	// is the answer; nil lets the request go on. It is nil unless changed code is
 	// looked for before every request.

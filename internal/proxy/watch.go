@@ -1,0 +1,87 @@
+package proxy
+
+import (
+	"syscall"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// ended meets the end of the client's side, or a broken connection. It reports
+// whether to leave the callback.
+//
+// A client that closes its socket and one that only ends its side and waits for
+// the answer look the same. While the request waits in the queue an interim
+// answer tells them apart: it draws a reset from the socket that was closed.
+// Without that (HTTP/1.0) a waiting request whose client ended its side counts
+// as left; a running one gets its answer.
+func (c *conn) ended(fd uintptr, errno syscall.Errno) (leave bool) {
+	c.want = wantClose
+	if errno != 0 || c.turn.Load() == turnFree || hungUp(fd) {
+		return true
+	}
+	if c.halfOpen.Load() {
+		return false // the poller woke us, but nothing has changed
+	}
+	if c.req.minor == 0 && c.srv.pool.Leave(&c.req.ticket) {
+		c.req.answer.cause = causeClientLeft
+		c.done()
+		return true
+	}
+	c.halfOpen.Store(true)
+	c.dropBuffer()
+	if c.req.minor > 0 && c.srv.pool.Waits(&c.req.ticket) {
+		c.out.probe()
+	}
+	// The answer may have been given meanwhile; then nobody wakes us again.
+	return c.turn.Load() == turnFree
+}
+
+// lookAround follows a kick of the janitor's or of done: it acts on whatever has
+// come to its deadline.
+func (c *conn) lookAround() {
+	// Errors here mean that the socket is closed, which reading tells next.
+	_ = c.nc.SetReadDeadline(time.Time{})
+	c.kicked.Store(false)
+	at := c.deadline.Load()
+	due := at != 0 && int64(c.srv.clock.now()) >= at
+	switch phase := c.phase.Load(); {
+	case c.halfOpen.Load() && c.turn.Load() == turnFree, c.out.broken():
+		c.gone = true
+	case !due:
+	case phase == phaseHead:
+		c.gone = true
+		c.refuseHead(newHeadScratch(), errHeadTimeout)
+	case phase == phaseIdle:
+		c.gone = !c.pending()
+	case phase == phaseClosing:
+		c.gone = true
+	}
+}
+
+// pending looks for a request that has just come, so that an idle connection is
+// never closed on one.
+func (c *conn) pending() bool {
+	var one [1]byte
+	var n int
+	err := c.raw.Read(func(fd uintptr) bool {
+		n, _ = recv(fd, one[:], unix.MSG_PEEK)
+		return true
+	})
+	return err == nil && n > 0
+}
+
+// hurry brings the end of an idle connection forward to now.
+func (c *conn) hurry() {
+	at := c.deadline.Load()
+	if c.phase.Load() == phaseIdle && at > 1 && c.deadline.CompareAndSwap(at, 1) {
+		c.wake()
+	}
+}
+
+// wake makes the client's goroutine look around.
+func (c *conn) wake() {
+	if c.kicked.CompareAndSwap(false, true) {
+		_ = c.nc.SetReadDeadline(time.Unix(1, 0))
+	}
+}
