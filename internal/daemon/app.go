@@ -48,7 +48,8 @@ type app struct {
 	anyone       bool           // a listener is open to all interfaces
 	workerDoor   net.Listener   // ripd's own control socket
 	operatorDoor []net.Listener // systemd's, if it gave any
-	controlPath  string
+	workerPath   string         // of workerDoor
+	controlPath  string         // of the operators' door
 
 	metrics  *metrics.Metrics
 	seats    *seats
@@ -79,12 +80,16 @@ func (a *app) open() error {
 	a.asked, a.failed = make(chan string, 1), make(chan error, 1)
 	a.stopped, a.quit = make(chan struct{}), make(chan struct{})
 	a.broker = newBroker()
+	var err error
+	if a.handed, err = systemd.Files(); err != nil { // first, while no other descriptor is open
+		return err
+	}
 	first, err := newRelease(a.config)
 	if err != nil {
 		return err
 	}
 	a.openJournal()
-	for _, f := range []func() error{a.openSystemd, a.openNames, a.openListeners, a.openControl} {
+	for _, f := range []func() error{a.openNotifier, a.openNames, a.openListeners, a.openControl} {
 		if err := f(); err != nil {
 			return err
 		}
@@ -121,11 +126,8 @@ func (a *app) getenv(name string) string {
 	return value
 }
 
-// openSystemd takes over what the service manager has handed to ripd.
-func (a *app) openSystemd() (err error) {
-	if a.handed, err = systemd.Files(); err != nil {
-		return err
-	}
+// openNotifier finds out whether the service manager wants to be told of ripd's state.
+func (a *app) openNotifier() (err error) {
 	for _, odd := range a.handed.Odd() {
 		a.log.Warn("a socket from systemd is not used", "name", odd.Name, "fd", odd.FD, "problem", odd.Problem)
 	}
@@ -172,14 +174,24 @@ func (a *app) openListeners() (err error) {
 // operators and workers; where systemd gives the operators a door of their own, it
 // is for workers alone.
 func (a *app) openControl() (err error) {
-	a.controlPath = api.ControlSocket(a.dir, a.config.SocketPrefix)
-	if a.workerDoor, err = openUnix(a.controlPath); err != nil {
+	a.workerPath = api.ControlSocket(a.dir, a.config.SocketPrefix)
+	a.controlPath = a.workerPath
+	if a.workerDoor, err = openUnix(a.workerPath); err != nil {
 		return err
 	}
-	if err := os.Chmod(a.controlPath, 0o600); err != nil {
+	if err := os.Chmod(a.workerPath, 0o600); err != nil {
 		return fmt.Errorf("the control socket: %w", err)
 	}
-	a.operatorDoor = a.handed.Take(systemd.Control)
+	if a.operatorDoor = a.handed.Take(systemd.Control); len(a.operatorDoor) > 0 {
+		a.controlPath = a.operatorDoor[0].Addr().String()
+	}
+	unused, err := a.handed.Close()
+	if err != nil {
+		return fmt.Errorf("close what systemd gave and nobody uses: %w", err)
+	}
+	for _, name := range unused {
+		a.log.Warn("a socket from systemd is not used", "name", name, "problem", "this version has no use for one of this name")
+	}
 	return nil
 }
 
@@ -208,12 +220,12 @@ func (a *app) openSupervisor(first *release) (err error) {
 		return err
 	}
 	d := seams{
-		starter: &workerStarter{launcher: a.launcher, output: a.journal.Workers, environ: a.environ, control: a.controlPath, binary: ownBinary()},
+		starter: &workerStarter{launcher: a.launcher, output: a.journal.Workers, environ: a.environ, control: a.workerPath, binary: ownBinary()},
 		seating: a.seats, now: time.Now, random: mathrand.New(mathrand.NewPCG(mathrand.Uint64(), mathrand.Uint64())),
 		backoff: func() backoff { return worker.NewBackoff(mathrand.Float64) },
 		prepare: preparer{a.input}.prepare, aside: func(f func()) { go f() }, commit: a.commit,
 		usage: readUsage, state: worker.ProcState, files: func(int, []string) {}, token: rand.Text,
-		socket: socketOf(a.dir, a.config.SocketPrefix), events: a.broker.publish, count: &a.count,
+		socket: socketOf(a.dir, a.config.SocketPrefix), events: a.broker.publish, count: &a.count, rolled: a.rolled,
 		ready: a.firstReady, settled: a.settled, log: a.log,
 	}
 	if a.fresh != nil {
@@ -292,6 +304,19 @@ func (a *app) fail(err error) {
 func (a *app) firstReady() {
 	a.tellSystemd(a.notifier.Ready("serving"))
 	a.broker.note(api.EventReady, "serving")
+}
+
+// rolled is called by the supervisor when a roll has ended: the service's status
+// line says how, and why.
+func (a *app) rolled(v api.Verdict) {
+	line := fmt.Sprintf("serving generation %d", v.Generation)
+	if !v.OK {
+		line += fmt.Sprintf("; the last %s: %s: %s", v.Kind, strings.ReplaceAll(string(v.Verdict), "_", " "), v.Reason)
+		if last := lastLine(v.Output); last != "" {
+			line += ": " + last
+		}
+	}
+	a.tellSystemd(a.notifier.Status(line))
 }
 
 // settled is called by the supervisor when the start is over.

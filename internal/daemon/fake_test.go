@@ -38,6 +38,7 @@ type world struct {
 	commits    []*release
 	respawned  []string
 	rolled     []string
+	verdicts   []api.Verdict
 	memory     map[int]int64
 	readies    int
 	settled    int
@@ -228,6 +229,7 @@ func makeWorld(t reporter, c *config.Config) *world {
 		socket: func(id, number int) string { return fmt.Sprintf("/run/shop.%d.%d.sock", id, number) },
 		events: func(e api.Event) { w.events = append(w.events, e) },
 		count:  w,
+		rolled: func(v api.Verdict) { w.verdicts = append(w.verdicts, v) },
 		ready:  func() { w.readies++ }, settled: func() { w.settled++ },
 		log: slog.New(slog.NewTextHandler(io.Discard, nil)),
 	}

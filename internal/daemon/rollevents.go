@@ -209,6 +209,7 @@ func (s *supervisor) endRoll(r *roll, code api.VerdictCode, reason string, outpu
 		s.broken = &failure{reason: reason, words: output}
 	}
 	s.count.Rolled(string(code))
+	s.rolled(v)
 	if v.OK {
 		s.log.Info("roll done", "kind", r.kind, "generation", v.Generation, "took_ms", took.Milliseconds())
 	} else {

@@ -118,6 +118,8 @@ type seams struct {
 	socket      func(id, number int) string // path of the number-th socket of a slot, from 1
 	events      func(api.Event)
 	count       recorder
+	// rolled is told how a roll ended.
+	rolled func(api.Verdict)
 	// ready is called once, when the first worker is ready; settled once, when all
 	// workers of the start are ready or have failed.
 	ready, settled func()

@@ -97,12 +97,8 @@ func (a *app) reload() {
 			}
 			cancel()
 		}()
-		v := operator{a}.Roll(ctx, api.KindReload, func(api.Step) {})
-		status := "serving"
-		if !v.OK {
-			status = "serving; the last reload was not done: " + v.Reason
-		}
-		a.tellSystemd(a.notifier.Ready(status))
+		operator{a}.Roll(ctx, api.KindReload, func(api.Step) {})
+		a.tellSystemd(a.notifier.Ready("")) // rolled has told the verdict
 	})
 }
 
