@@ -5,7 +5,7 @@
 # make fuzz    each fuzz target for FUZZTIME
 # make clean   remove what was built
 
-VERSION   := $(shell git describe --tags --always --dirty 2>/dev/null || echo devel)
+VERSION   := $(shell git describe --tags --dirty 2>/dev/null || echo devel-$$(git describe --always --dirty --abbrev=12 2>/dev/null || echo unknown))
 ARGS      ?= demo
 PKG       ?= ./...
 BENCH     ?=
