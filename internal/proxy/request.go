@@ -31,6 +31,7 @@ type request struct {
 	trailers bool // the client takes trailers
 	retried  bool // it was given to a second worker, or a second connection
 	admitted bool // the pool took it
+	unending bool // only the end of the connection ends the answer (HTTP/1.0)
 
 	began   time.Duration // its first byte
 	bytesIn int64         // of the body
@@ -63,7 +64,7 @@ func (r *request) begin(head *http1.Request, at time.Duration) {
 	r.conn.srv.ids.next(&r.id)
 	r.minor, r.head, r.close = head.Minor, head.IsHead(), !head.KeepAlive
 	r.trailers = head.Trailers
-	r.retried, r.admitted, r.began, r.bytesIn = false, false, at, 0
+	r.retried, r.admitted, r.unending, r.began, r.bytesIn = false, false, false, at, 0
 	r.answer = answerRecord{}
 }
 
