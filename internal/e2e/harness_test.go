@@ -140,38 +140,6 @@ func (a *app) do(method, path, body string) string {
 	return fmt.Sprintf("%d %s", answer.StatusCode, data)
 }
 
-// pinging asks for /ping from a few clients until stop is called, which
-// returns how many answers were pong, and the others.
-func (a *app) pinging(clients int) (stop func() (good int, bad []string)) {
-	var group sync.WaitGroup
-	var mu sync.Mutex
-	end, good, bad := make(chan struct{}), 0, []string(nil)
-	for range clients {
-		group.Go(func() {
-			for {
-				select {
-				case <-end:
-					return
-				default:
-				}
-				answer := a.do("GET", "/ping", "")
-				mu.Lock()
-				if isPong(answer) {
-					good++
-				} else {
-					bad = append(bad, answer)
-				}
-				mu.Unlock()
-			}
-		})
-	}
-	return func() (int, []string) {
-		close(end)
-		group.Wait()
-		return good, bad
-	}
-}
-
 // isPong reports whether an answer is /ping's: "pong", in the demo with the
 // time.
 func isPong(answer string) bool { return strings.HasPrefix(answer, "200 pong") }
