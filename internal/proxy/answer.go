@@ -1,10 +1,15 @@
 package proxy
 
 import (
+	"bytes"
 	"fmt"
 
 	"ripd/internal/http1"
 )
+
+// reportField is how an adapter tells, with status 500, that the app's new code does
+// not load: percent-encoded JSON. The codec takes it out of every answer.
+const reportField = "Rip-Worker-Error"
 
 // maxInterim bounds the 1xx answers before a final one.
 const maxInterim = 16
@@ -25,15 +30,16 @@ type answer struct {
 	out     http1.Out
 	left    int64 // of a body with a length
 	decoder http1.Chunked
-	interim int  // 1xx answers so far
-	flushed bool // the client has been given some of the final answer
+	interim int    // 1xx answers so far
+	flushed bool   // the client has been given some of the final answer
+	report  []byte // what an adapter says of code that does not load; nil otherwise
 	body    int64
 }
 
 // reset readies the answer for the next request.
 func (a *answer) reset() {
 	a.head.Reset()
-	a.stage, a.interim, a.flushed, a.body = stageHead, 0, false, 0
+	a.stage, a.interim, a.flushed, a.body, a.report = stageHead, 0, false, 0, nil
 	// Of a head that broke off it must forget how far it had looked.
 	a.head = http1.Response{Fields: a.head.Fields[:0]}
 }
@@ -85,7 +91,11 @@ func (l *lease) headIn() error {
 	}
 	a.head.Frame(&a.out, r.minor, !r.mustClose())
 	r.close = a.out.Close
+	r.unending = !a.head.NoBody && !a.out.Chunked && a.out.ContentLength < 0
 	r.answer.status = a.head.Status
+	if a.head.Status == 500 && l.srv.broken != nil {
+		a.report = bytes.Clone(a.head.Get(reportField))
+	}
 	l.out = a.head.AppendResponse(l.out, &a.out)
 	a.stage = stageBody
 	switch {
@@ -163,4 +173,10 @@ func (a *answer) endOfBody(l *lease) {
 // reusable reports whether the worker's connection may take another request.
 func (l *lease) reusable() bool {
 	return l.answer.head.KeepAlive && !l.answer.head.UntilClose && l.n == 0 && !l.eof && !l.closes
+}
+
+// withheld reports whether the answer is kept back, as long as it is small, because
+// it may not be what the client gets.
+func (l *lease) withheld() bool {
+	return (l.answer.report != nil || l.answer.head.Busy) && len(l.out) <= copySize
 }

@@ -146,6 +146,10 @@ func (c *conn) end() {
 		c.done()
 	}
 	c.awaitTurn()
+	if tcp, ok := c.nc.(*net.TCPConn); ok && c.out.cut && c.req.unending {
+		// A proper end would make the part look like the whole (RFC 9112 section 8).
+		_ = tcp.SetLinger(0)
+	}
 	c.nc.Close()
 	c.dropBuffer()
 	c.srv.forget(c)
@@ -290,7 +294,7 @@ func (c *conn) submit(now time.Duration) (admitted bool) {
 	}
 	if s.fresh != nil {
 		if page := s.fresh(); page != nil {
-			r.respond(&http1.Reply{Status: page.Status, ContentType: page.ContentType, Body: page.Body}, causeBroken)
+			r.respondPage(page, causeBroken)
 			return false
 		}
 	}

@@ -77,7 +77,7 @@ func (l *lease) onReadable(fd uintptr) (leave bool) {
 		return false
 	}
 	if !drained || l.fed != nil || !l.proven || l.err != nil ||
-		l.answer.stage != stageComplete || l.answer.head.Busy || !l.reusable() {
+		l.answer.stage != stageComplete || l.withheld() || !l.reusable() {
 		return true
 	}
 	l.used++
@@ -213,6 +213,11 @@ func (l *lease) settle() {
 	// taken, not with it in hand.
 	l.flush()
 	l.turn()
+	if l.answer.report != nil && !l.answer.flushed {
+		l.out = l.out[:0]
+		r.respondPage(l.srv.broken(l.answer.report), causeBroken)
+		return
+	}
 	l.given = l.answer.body
 	l.give(r)
 }

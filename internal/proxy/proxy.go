@@ -46,19 +46,13 @@ type Options struct {
 	// is the answer; nil lets the request go on. It is nil unless changed code is
 	// looked for before every request.
 	Fresh func() *Page
+	// Broken makes the page for an answer with which an adapter reports, in JSON,
+	// that the app's new code does not load. Nil passes such answers on as they
+	// are, without the report.
+	Broken func(report []byte) *Page
 	// SpoolDir takes the temporary files of bodies that are too large for
 	// memory. Empty means $TMPDIR, else /var/tmp.
 	SpoolDir string
-}
-
-// Page is an answer of ripd's own.
-type Page struct {
-	// Status is the answer's, 200 to 599.
-	Status int
-	// ContentType of Body; empty means text/plain in UTF-8.
-	ContentType string
-	// Body is complete.
-	Body []byte
 }
 
 // Server is the data path of one app.
@@ -68,6 +62,7 @@ type Server struct {
 	metrics  *metrics.Metrics
 	log      *slog.Logger
 	fresh    func() *Page
+	broken   func(report []byte) *Page
 	spoolDir string
 	config   atomic.Pointer[config.Config]
 	clock    clock
@@ -94,8 +89,8 @@ var ErrClosed = errors.New("proxy: stopped")
 // New returns a server with its pool, whose events go to events. Stop ends it.
 func New(o Options, events func(pool.Event)) *Server {
 	s := &Server{
-		access: o.Access, metrics: o.Metrics, log: o.Log, fresh: o.Fresh,
-		spoolDir: spoolDir(o.SpoolDir), clock: newClock(), ids: newRequestIDs(),
+		access: o.Access, metrics: o.Metrics, log: o.Log, fresh: o.Fresh, broken: o.Broken,
+		spoolDir: spoolDir(o.SpoolDir), broken: o.Broken, clock: newClock(), ids: newRequestIDs(),
 		kick: make(chan struct{}, 1), done: make(chan struct{}), quit: make(chan struct{}),
 		conns: map[*conn]struct{}{}, leases: map[*lease]struct{}{}, listeners: map[net.Listener]struct{}{},
 	}
