@@ -90,7 +90,7 @@ var ErrClosed = errors.New("proxy: stopped")
 func New(o Options, events func(pool.Event)) *Server {
 	s := &Server{
 		access: o.Access, metrics: o.Metrics, log: o.Log, fresh: o.Fresh, broken: o.Broken,
-		spoolDir: spoolDir(o.SpoolDir), broken: o.Broken, clock: newClock(), ids: newRequestIDs(),
+		spoolDir: spoolDir(o.SpoolDir), clock: newClock(), ids: newRequestIDs(),
 		kick: make(chan struct{}, 1), done: make(chan struct{}), quit: make(chan struct{}),
 		conns: map[*conn]struct{}{}, leases: map[*lease]struct{}{}, listeners: map[net.Listener]struct{}{},
 	}
