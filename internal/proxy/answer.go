@@ -175,8 +175,11 @@ func (l *lease) reusable() bool {
 	return l.answer.head.KeepAlive && !l.answer.head.UntilClose && l.n == 0 && !l.eof && !l.closes
 }
 
-// withheld reports whether the answer is kept back, as long as it is small, because
-// it may not be what the client gets.
+// maxWithheld is how much of an answer is kept back while it may yet be replaced.
+const maxWithheld = 16 << 10
+
+// withheld reports whether the answer is kept back: another worker may answer
+// instead of one that is busy, and a page instead of a report.
 func (l *lease) withheld() bool {
-	return (l.answer.report != nil || l.answer.head.Busy) && len(l.out) <= copySize
+	return (l.answer.report != nil || l.answer.head.Busy && !l.req.retried) && len(l.out) <= maxWithheld
 }

@@ -17,10 +17,6 @@ import (
 // how an endless stream learns that nobody listens.
 const streamGrace = time.Second
 
-// maxBusyAnswer is how much of an answer with Rip-Worker-Busy is kept back until
-// it is complete, in bytes; a longer one goes to the client.
-const maxBusyAnswer = 16 << 10
-
 // exchange reads the answer to the request in hand, which has been written, and
 // gives it to the client. Requests that wait follow on the same connection for as
 // long as each answer comes whole in one read; the others are read piece by piece.
@@ -159,11 +155,8 @@ func (l *lease) endless() bool {
 
 // flush gives the client what has come so far.
 func (l *lease) flush() {
-	if len(l.out) == 0 {
+	if len(l.out) == 0 || l.withheld() {
 		return
-	}
-	if l.answer.head.Busy && !l.req.retried && len(l.out) <= maxBusyAnswer {
-		return // kept back: another worker may answer instead
 	}
 	l.answer.flushed = l.answer.stage != stageHead
 	l.since.Store(0) // a client that makes the answer wait is not the worker's fault
