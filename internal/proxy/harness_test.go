@@ -49,6 +49,7 @@ type rig struct {
 	events  []pool.Event
 	workers []*pool.Worker
 	stopped bool
+	unix    sync.Once // the unix listener of dialUnix
 }
 
 // newRig starts a server. configure may change its settings; nil leaves them.
