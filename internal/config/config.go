@@ -50,7 +50,7 @@ type Config struct {
 	// Workdir is the absolute path of the folder in which workers start. Default:
 	// the app's folder.
 	Workdir string
-	// User is who runs ripd and the app under systemd. Empty in this version.
+	// User is who runs ripd and the app under systemd, "" for the unit's own user.
 	User string
 	// Env is added to the workers' environment. Nil when nothing is added.
 	Env map[string]string

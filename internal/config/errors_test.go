@@ -117,7 +117,7 @@ func TestCommandLineMessages(t *testing.T) {
 		{"demo", "RIP_LIMITS_BODY=1x", `RIP_LIMITS_BODY: limits.body: found "1x", wanted a size: a whole number with B, KB, MB, GB or TB; as in RIP_LIMITS_BODY=100MB`},
 		{"demo", "RIP_COMMAND=puma", "RIP_COMMAND: command: the demo runs ripd's own worker; take it out, or serve an app"},
 		{"demo", "RIP_WORKERS_EXTERNAL=yes", `RIP_WORKERS_EXTERNAL: workers.external: found "yes", wanted true or false; as in RIP_WORKERS_EXTERNAL=true`},
-		{"demo", "RIP_USER=www", "RIP_USER: user: running as another user is not in this version; take it out"},
+		{"demo", "RIP_USER=root", "RIP_USER: user: ripd does not run apps as root; make a user for the app: adduser --system --group shop"},
 	} {
 		t.Run(test.args+" "+test.env, func(t *testing.T) {
 			_, err := load(t, Input{Args: strings.Fields(test.args), Environ: []string{test.env}})

@@ -13,6 +13,7 @@ import (
 func (l *loader) finish() {
 	l.finishApp()
 	l.finishNames()
+	l.finishUser()
 	l.finishEnv()
 	l.finishListeners()
 	l.finishWorkers()

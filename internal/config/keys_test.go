@@ -22,7 +22,9 @@ var keyCases = map[string]keyCase{
 		`"puma -C x"`: `write ["puma", "-C", "x"]`, `[""]`: "the program's name is empty", `["a", 3]`: "found the number 3, wanted a string", `["a\u0000"]`: "NUL", `{a = 1}`: "found a table", `["a", ["b"]]`: "found a list"}},
 	"workdir": {[]string{`"."`, `""`}, map[string]string{
 		`"nowhere"`: "there is no such file", `"ripd.toml"`: "is not a folder", `true`: "found true (a truth value)"}},
-	"user": {[]string{`""`}, map[string]string{`"www"`: "not in this version", `3`: "not in this version"}},
+	"user": {[]string{`""`, `"www-data"`, `"_shop.app"`}, map[string]string{
+		`"root"`: "does not run apps as root", `"a b"`: "is not a user's name", `"0"`: "is not a user's name", `"x\n"`: "is not a user's name", `3`: "wanted a string",
+		`"` + strings.Repeat("x", MaxUserBytes+1) + `"`: "is not a user's name"}},
 	"env": {[]string{`{}`, `{ A = "1", b_2 = "" }`}, map[string]string{
 		`"A=1"`: "wanted a table of strings", `{ A = 1 }`: `A: found the number 1, wanted a string; write A = "1"`, `{ "a b" = "x" }`: "is not a variable's name",
 		`{ WORKER_ID = "1" }`: "WORKER_ID belongs to ripd", `{ RIP_TOKEN = "1" }`: "RIP_TOKEN belongs to ripd", `{ LISTEN_FDS = "1" }`: "belongs to ripd",

@@ -32,9 +32,10 @@ var settings = []setting{
 		doc:   "The folder in which workers start. Without it: the app's folder.",
 	},
 	{
-		key: "user", def: `""`, kind: kindText, sample: `"shop"`, later: "running as another user",
+		key: "user", def: `""`, kind: kindText, sample: `"shop"`,
 		field: func(c *Config) any { return &c.User },
-		doc:   "Who runs ripd and the app under systemd.",
+		doc: "Who runs ripd and the app under systemd: a user of this machine, but not root. Without it: the user `ripd`. " +
+			"The unit gets it from the file, so `systemctl daemon-reload` comes after a change. In the foreground ripd and the app run as who started ripd.",
 	},
 	{
 		key: "env", def: `{}`, kind: kindEnv, sample: `{ RACK_ENV = "production" }`, noVar: true,
