@@ -99,6 +99,9 @@ func (s *server) startRipd(dir string, port int, opts options) error {
 		}
 		args = []string{file}
 	}
+	// As under systemd. In the foreground the default looks for changed files before
+	// each request, which no peer does.
+	args = append(args, "--hot-reload=none")
 	s.version = versionOf(opts.ripd, "--version")
 	s.main = exec.Command(opts.ripd, args...)
 	s.main.Env = append(os.Environ(), "XDG_RUNTIME_DIR="+dir)
