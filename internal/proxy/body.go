@@ -185,12 +185,12 @@ func (b *bodySource) next() ([]byte, error) {
 		if done {
 			return nil, io.EOF
 		}
+		b.extend()
 		n, err := b.c.receive(b.buf[:])
 		if err != nil {
 			return nil, err
 		}
 		b.have = b.buf[:n]
-		b.extend()
 	}
 }
 
@@ -286,10 +286,12 @@ func (c *conn) passBody(h *headScratch, src *bodySource) {
 // pump writes the body to the worker.
 func (c *conn) pump(to rawConn, src *bodySource, live *liveBody) {
 	var framed []byte
+	src.started = c.srv.clock.now() // the time in the queue was not the client's
 	for {
 		live.waiting.Store(0)
 		data, err := src.next()
-		live.waiting.Store(int64(c.srv.clock.now()))
+		now := c.srv.clock.now()
+		live.waiting.Store(int64(now))
 		end := err == io.EOF || err == nil && !src.chunked && src.left == 0
 		if err == nil && src.total > c.srv.config.Load().Limits.Body {
 			err = errBodyTooLarge
@@ -317,6 +319,7 @@ func (c *conn) pump(to rawConn, src *bodySource, live *liveBody) {
 		if _, err := to.Write(framed); err != nil {
 			return // a worker that takes no more has answered, or its lease tells
 		}
+		src.started += c.srv.clock.now() - now // nor was the worker's
 		if end {
 			live.written.Store(true)
 			return

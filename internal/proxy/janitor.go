@@ -17,6 +17,9 @@ const (
 	roundTicks = 10
 	// roomShare is the part of limits.connections that makeRoom closes at once.
 	roomShare = 64
+	// roomGrace is for how long a connection must have been idle to be closed for
+	// another. One that has just come, or just got an answer, is about to send.
+	roomGrace = tick * roundTicks
 )
 
 // janitor looks at every deadline from one place, so that a request sets no timer
@@ -121,9 +124,11 @@ func (c *conn) noticeEnd(now, idleTime time.Duration) {
 // makeRoom ends the connections that have been idle longest. The caller has the
 // lock.
 func (s *Server) makeRoom(limit int) {
+	now, idleTime := s.clock.now(), s.config.Load().Timeouts.ClientIdle
 	var idle []*conn
 	for c := range s.conns {
-		if c.phase.Load() == phaseIdle {
+		since := time.Duration(c.deadline.Load()) - idleTime
+		if c.phase.Load() == phaseIdle && now-since >= roomGrace {
 			idle = append(idle, c)
 		}
 	}

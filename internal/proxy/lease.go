@@ -222,12 +222,13 @@ func (l *lease) connect() error {
 	for {
 		var d net.Dialer
 		nc, err := d.DialContext(ctx, "unix", l.spec.Socket)
-		if errors.Is(err, syscall.EAGAIN) { // its backlog is full, connect(2)
+		// Its backlog is full, or ripd itself has no descriptor left; connect(2).
+		if errors.Is(err, syscall.EAGAIN) || errors.Is(err, syscall.EMFILE) || errors.Is(err, syscall.ENFILE) {
 			select {
 			case <-time.After(connectPause):
 				continue
 			case <-ctx.Done():
-				return fmt.Errorf("connect within %s: the worker's backlog is full", limit)
+				return fmt.Errorf("connect within %s: %w", limit, err)
 			}
 		}
 		if err != nil {
