@@ -38,7 +38,6 @@ type answer struct {
 
 // reset readies the answer for the next request.
 func (a *answer) reset() {
-	a.head.Reset()
 	a.stage, a.interim, a.flushed, a.body, a.report = stageHead, 0, false, 0, nil
 	// Of a head that broke off it must forget how far it had looked.
 	a.head = http1.Response{Fields: a.head.Fields[:0]}
