@@ -49,6 +49,7 @@ type rig struct {
 	events  []pool.Event
 	workers []*pool.Worker
 	stopped bool
+	onDrop  func()    // called for each worker that was dropped; nil: nothing
 	unix    sync.Once // the unix listener of dialUnix
 }
 
@@ -64,6 +65,9 @@ func newRig(t *testing.T, configure func(*proxy.Options)) *rig {
 		r.mu.Lock()
 		defer r.mu.Unlock()
 		r.events = append(r.events, e)
+		if e.Kind == pool.Dropped && r.onDrop != nil {
+			r.onDrop()
+		}
 	})
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
