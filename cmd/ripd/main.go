@@ -8,6 +8,7 @@ import (
 	"ripd/internal/adapter"
 	"ripd/internal/api"
 	"ripd/internal/daemon"
+	"ripd/internal/generator"
 	"ripd/internal/worker"
 )
 
@@ -20,6 +21,8 @@ func main() {
 		os.Exit(worker.RunStub(os.Args, os.Environ()))
 	case adapter.IsDemo(os.Args): // the demo's worker
 		os.Exit(adapter.RunDemo(os.Args, os.Environ()))
+	case generator.Is(os.Args): // systemd wants drop-ins
+		os.Exit(generator.Main(os.Args, os.Stderr))
 	}
 	os.Exit(daemon.Main(daemon.Env{
 		Args: os.Args[1:], Environ: os.Environ(), Stdout: os.Stdout, Stderr: os.Stderr, Version: api.BuildVersion(version),

@@ -25,18 +25,19 @@ type Units struct {
 
 // ReadUnits reads what a file, whose content is data, says of units. Nothing
 // else is touched: whether the app is there, or may be read, is not looked at. It
-// always gives what could be read; the error joins one *Error for each thing
-// that is wrong. Of a file that is no TOML, what stands above the fault counts.
+// gives what could be read even with an error, which joins one *Error for each
+// thing that is wrong; nil only when the file's name is no app's. Of a file
+// that is no TOML, what stands above the fault counts.
 func ReadUnits(path string, data []byte) (*Units, error) {
 	name := strings.TrimSuffix(filepath.Base(path), ".toml")
+	if f := checkName(name, MaxNameBytes); f != nil {
+		return nil, &Error{File: path, Problem: f.problem, Hint: f.hint}
+	}
 	l := &loader{cfg: &Config{Name: name}, places: map[string]place{}}
 	l.readFile(&document{data: []byte(defaultFile())})
 	clear(l.places)
 	l.cfg.File = path
 	l.readFile(&document{path: path, dir: filepath.Dir(path), data: data})
-	if f := checkName(name, MaxNameBytes); f != nil {
-		l.fail(place{file: path}, "", f)
-	}
 	l.finishUser()
 	l.finishListeners()
 

@@ -18,7 +18,6 @@ func TestReadUnits(t *testing.T) {
 		{"an unknown key", "shop.toml", "useer = \"x\"", "[::]:3080", "default", "", `did you mean "user"?`},
 		{"no TOML, above it", "shop.toml", "[listen]\nhttp = [\"80\"]\nwhat\n", "[::]:80", "/etc/ripd/shop.toml:2", "", "shop.toml:3"},
 		{"no TOML, below it", "shop.toml", "what\n[listen]\nhttp = [\"80\"]\n", "", "default", "", "shop.toml:1"},
-		{"not an app's name", "a b.toml", "", "[::]:3080", "default", "", "other characters"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			u, err := ReadUnits(SystemDir+"/"+test.file, []byte(test.text))
@@ -33,6 +32,14 @@ func TestReadUnits(t *testing.T) {
 				t.Errorf("%v", err)
 			}
 		})
+	}
+}
+
+func TestReadUnitsOfNoApp(t *testing.T) {
+	for _, name := range []string{"a b", "", "-x", "a\nb", strings.Repeat("x", MaxNameBytes+1)} {
+		if u, err := ReadUnits(SystemDir+"/"+name+".toml", []byte("what")); u != nil || err == nil {
+			t.Errorf("%q: %v, %v", name, u, err)
+		}
 	}
 }
 
