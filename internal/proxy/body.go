@@ -8,6 +8,8 @@ import (
 	"syscall"
 	"time"
 
+	"golang.org/x/sys/unix"
+
 	"ripd/internal/http1"
 )
 
@@ -272,15 +274,51 @@ func (c *conn) passBody(h *headScratch, src *bodySource) {
 	if !c.submit(now) {
 		return
 	}
-	select {
-	case worker := <-live.start:
-		c.pump(worker, src, live)
-	case <-live.over:
-	}
+	c.awaitLease(src, live)
 	if live.complete.Load() {
 		c.keep(src.have)
 		c.began = c.srv.clock.now()
 	}
+}
+
+// awaitLease passes the body on once the request is leased. While it waits in the
+// queue its client is not read from, but may leave.
+func (c *conn) awaitLease(src *bodySource, live *liveBody) {
+	t := time.NewTicker(tick * roundTicks)
+	defer t.Stop()
+	for {
+		select {
+		case worker := <-live.start:
+			c.pump(worker, src, live)
+			return
+		case <-live.over:
+			return
+		case <-t.C:
+			if c.cannotComplete(src) && c.srv.pool.Leave(&c.req.ticket) {
+				c.req.answer.cause = causeClientLeft
+				c.gone = true
+				c.done()
+				return
+			}
+		}
+	}
+}
+
+// cannotComplete reports whether the client has left, or ended its side before the
+// body was complete. Of a chunked body the latter is not known before it is read.
+func (c *conn) cannotComplete(src *bodySource) (never bool) {
+	_ = c.raw.Control(func(fd uintptr) {
+		p := []unix.PollFd{{Fd: int32(fd), Events: unix.POLLRDHUP}}
+		if n, err := unix.Poll(p, 0); err != nil || n == 0 {
+			return
+		}
+		never = p[0].Revents&(unix.POLLHUP|unix.POLLERR) != 0
+		if !never && !src.chunked {
+			n, err := unix.IoctlGetInt(int(fd), unix.SIOCINQ)
+			never = err == nil && int64(n) < src.left-int64(len(src.have))
+		}
+	})
+	return never
 }
 
 // pump writes the body to the worker.

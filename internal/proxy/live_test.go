@@ -30,7 +30,7 @@ func TestBodyPassesAsItComes(t *testing.T) {
 					if err != nil {
 						return
 					}
-					if req.ContentLength >= 0 == chunked {
+					if (req.ContentLength < 0) != (req.URL.Path == "/chunked") {
 						t.Errorf("the worker's head has length %d", req.ContentLength)
 					}
 					four := make([]byte, 4)
@@ -46,7 +46,7 @@ func TestBodyPassesAsItComes(t *testing.T) {
 			c := r.dial()
 			for range 3 {
 				if chunked {
-					c.write("POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n")
+					c.write("POST /chunked HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n")
 				} else {
 					c.write("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 12\r\n\r\n")
 				}
@@ -76,6 +76,20 @@ func TestBodyPassesAsItComes(t *testing.T) {
 			c.Close()
 		})
 	}
+}
+
+// A client that leaves the queue is noticed, though its body is not read yet.
+func TestClientLeavesTheQueueWithABody(t *testing.T) {
+	r := newRig(t, unbuffered)
+	c := r.dial()
+	c.write("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 10\r\n\r\nabc")
+	waiting := func(n int) func() bool {
+		return func() bool { return r.server.Pool().Snapshot(r.server.Now()).QueueLength == n }
+	}
+	testkit.Eventually(t, testkit.Timeout, waiting(1))
+	c.Close()
+	testkit.Eventually(t, 5*time.Second, waiting(0))
+	testkit.Eventually(t, testkit.Timeout, func() bool { return r.server.Stats().Connections == 0 })
 }
 
 // A client that leaves in the middle never lets the worker take a part for the
