@@ -1,5 +1,5 @@
 // Package adapter holds the programs inside of ripd's binary that are workers.
-// There is one so far: the demo, a small Go worker with which ripd shows what
+// The demo is one, a small Go worker with which ripd shows what
 // it does when there is no app to serve. It is an ordinary worker: it serves
 // HTTP on SOCKET_PATH, registers itself on the control socket when it can
 // answer, and leaves cleanly on SIGTERM and SIGINT.

@@ -29,7 +29,7 @@ var mayImport = map[string][]string{
 
 	"internal/generator": {"config"},
 
-	"internal/adapter": {"api"},
+	"internal/adapter": {"api", "config"},
 	"internal/cli":     {"api", "config"},
 	"internal/control": {"api"},
 	"internal/pool":    {"config"},

@@ -44,7 +44,14 @@ type Config struct {
 	// Adapter is what was asked for: auto, rack, node, bun, wsgi, asgi or exec.
 	// See AdapterInUse.
 	Adapter string
-	// Command is the program and its arguments, never empty but for the demo.
+	// Detected is the adapter that loads the app, "" where Command runs it. Which
+	// file it loads is found anew by each roll, with FindEntry.
+	Detected string
+	// Object is what the adapter looks for in the file, "app" of "app.py:app"; ""
+	// lets the adapter look for the usual names.
+	Object string
+	// Command is the program and its arguments, empty for the demo and for an
+	// app that an adapter loads.
 	// $NAME in it is not expanded: the worker's environment is known only later.
 	Command []string
 	// Workdir is the absolute path of the folder in which workers start. Default:
@@ -224,13 +231,22 @@ const (
 	AccessOff   Access = "off"
 )
 
-// AdapterInUse is the adapter that runs the app: "demo" for the demo, else
-// "exec", the only one of this version.
+// AdapterInUse is the adapter that runs the app: "demo" for the demo, "exec" for
+// a program, else the one that loads it.
 func (c *Config) AdapterInUse() string {
-	if c.Demo {
-		return "demo"
+	switch {
+	case c.Demo:
+		return adapterDemo
+	case len(c.Command) > 0 || c.Detected == "":
+		return AdapterExec
 	}
-	return "exec"
+	return c.Detected
+}
+
+// loadsCode tells whether the adapter can exchange code inside of its process.
+func (c *Config) loadsCode() bool {
+	in := c.AdapterInUse()
+	return in != adapterDemo && in != AdapterExec
 }
 
 // Notes are the decisions that depended on the machine, one sentence each, for

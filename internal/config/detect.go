@@ -6,48 +6,29 @@ import (
 	"strings"
 )
 
-// Commands that run an app of a kind, as examples in messages.
-const (
-	pumaCommand     = `command = ["puma", "-b", "unix://$SOCKET_PATH"]`
-	nodeCommand     = `command = ["node", "server.js"], which listens on process.env.SOCKET_PATH`
-	bunCommand      = `command = ["bun", "index.ts"], which listens on process.env.SOCKET_PATH`
-	gunicornCommand = `command = ["gunicorn", "--bind", "unix:$SOCKET_PATH", "app:app"]`
-	uvicornCommand  = `command = ["uvicorn", "--uds", "$SOCKET_PATH", "main:app"]`
-	anyCommand      = `command = ["./server"], a program that serves HTTP on the unix socket $SOCKET_PATH`
-)
+const anyCommand = `command = ["./server"], a program that serves HTTP on the unix socket $SOCKET_PATH`
 
-// adapterExamples are commands in the place of adapters.
-var adapterExamples = map[string]string{
-	"rack": pumaCommand, "node": nodeCommand, "bun": bunCommand, "wsgi": gunicornCommand, "asgi": uvicornCommand,
-}
-
-// knownFiles tells which file gives away which kind of app, the surest first.
-var knownFiles = []struct{ file, command string }{
-	{"config.ru", pumaCommand},
-	{"server.js", nodeCommand},
-	{"index.js", strings.Replace(nodeCommand, "server.js", "index.js", 1)},
-	{"index.ts", bunCommand},
-	{"app.py", gunicornCommand},
-	{"wsgi.py", strings.Replace(gunicornCommand, "app:app", "wsgi", 1)},
-	{"manage.py", strings.Replace(gunicornCommand, "app:app", "PROJECT.wsgi", 1)},
-	{"asgi.py", strings.Replace(uvicornCommand, "main:app", "asgi:app", 1)},
-	{"main.py", uvicornCommand},
-	{"package.json", nodeCommand},
-	{"go.mod", `command = ["./NAME"], the program that go build makes`},
-}
-
-// folderFault says what is missing in a folder without a command, and which one
-// would fit to what is there.
+// folderFault says what is missing in a folder without a command that no adapter
+// knows.
 func (l *loader) folderFault() *fault {
-	dir := l.cfg.App
+	dir, adapter := l.cfg.App, l.cfg.Adapter
 	where := "write into " + filepath.Join(dir, FileName) + ": "
 	if l.cfg.File != "" {
 		where = "write "
 	}
-	for _, k := range knownFiles {
+	switch adapter {
+	case AdapterRack:
+		return faultf("there is no config.ru in %s, which the adapter rack loads", dir).hinted(`name the file, as app = "web.ru"`)
+	case AdapterWSGI:
+		return faultf("there is no app.py, wsgi.py or manage.py in %s, which the adapter wsgi loads", dir).hinted(`name the file and what is in it, as app = "shop.py:app"`)
+	case AdapterASGI:
+		return faultf("there is no asgi.py, main.py or app.py in %s, which the adapter asgi loads", dir).hinted(`name the file and what is in it, as app = "shop.py:app"`)
+	case AdapterNode, AdapterBun:
+		return faultf("there is no index, server or app in %s, nor a package.json that names one, which the adapter %s loads", dir, adapter).hinted(`name the file, as app = "shop.mjs"`)
+	}
+	for _, k := range guesses {
 		if isFile(filepath.Join(dir, k.file)) {
-			return faultf("this version runs programs, and no command was given for %s (found %s)", dir, k.file).
-				hinted("%s%s", where, k.command)
+			return faultf("no command was given for %s (found %s)", dir, k.file).hinted("%s%s", where, k.line)
 		}
 	}
 	if program := programIn(dir); program != "" {
@@ -55,6 +36,13 @@ func (l *loader) folderFault() *fault {
 			hinted("%scommand = [%s]", where, quote("./"+program))
 	}
 	return faultf("no command was given for %s, and nothing in it is known", dir).hinted("%s%s", where, anyCommand)
+}
+
+// guesses are files that say what an app is, but not how it is run.
+var guesses = []struct{ file, line string }{
+	{"main.py", `app = "main.py:app", with adapter = "asgi" for FastAPI and Starlette`},
+	{"package.json", `app = "src/main.js", the file with the app`},
+	{"go.mod", `command = ["./NAME"], the program that go build makes`},
 }
 
 // programIn gives the name of the first program in a folder, "" without one.
@@ -80,48 +68,28 @@ func programIn(dir string) string {
 // fileFault says why a file that is no program cannot be run.
 func (l *loader) fileFault() *fault {
 	app := l.cfg.App
-	base := filepath.Base(app)
-	f := faultf("%s is not a program: it may not be executed", app)
-	if command := commandFor(base); command != "" {
-		f = faultf("this version runs programs, and %s is none", base)
-		return f.hinted("serve its folder, with a %s that says %s", FileName, command)
+	if l.cfg.Adapter != AdapterAuto && l.cfg.Adapter != AdapterExec {
+		return faultf("the adapter %s cannot load %s", l.cfg.Adapter, filepath.Base(app))
 	}
-	return f.hinted("chmod +x %s, or give a command", app)
+	return faultf("%s is not a program: it may not be executed", app).hinted("chmod +x %s, or give a command", app)
 }
 
-// commandFor gives an example for a file by its name, "" for an unknown one.
-func commandFor(base string) string {
-	for _, k := range knownFiles {
-		if k.file == base {
-			return k.command
-		}
+// splitObject takes "app.py:app" apart, a way to name an app in Python, when a
+// file of the first part is there and none of the whole name.
+func (l *loader) splitObject() {
+	c := l.cfg
+	if _, err := os.Stat(c.App); err == nil {
+		return
 	}
-	switch name, ext := strings.TrimSuffix(base, filepath.Ext(base)), filepath.Ext(base); ext {
-	case ".ru":
-		return pumaCommand
-	case ".js", ".mjs", ".cjs":
-		return strings.Replace(nodeCommand, "server.js", base, 1)
-	case ".ts":
-		return strings.Replace(bunCommand, "index.ts", base, 1)
-	case ".py":
-		return strings.Replace(gunicornCommand, "app:app", name+":app", 1)
+	file, object, colon := strings.Cut(filepath.Base(c.App), ":")
+	if path := filepath.Join(filepath.Dir(c.App), file); colon && object != "" && isFile(path) {
+		c.App, c.Object = path, object
 	}
-	return ""
 }
 
-// missing is the fault of an app that is not there. "app.py:app" and
-// "config.ru" are ways to name an app that need an adapter.
+// missing is the fault of an app that is not there.
 func (l *loader) missing(err error) *fault {
 	app := l.cfg.App
-	file, object, colon := strings.Cut(filepath.Base(app), ":")
-	if path := filepath.Join(filepath.Dir(app), file); colon && isFile(path) {
-		example := commandFor(file)
-		if example == "" {
-			example = anyCommand
-		}
-		return faultf("this version runs programs, and %s:%s is none", file, object).
-			hinted("serve its folder, with a %s that says %s", FileName, strings.Replace(example, ":app", ":"+object, 1))
-	}
 	f := faultf("%s: %s", app, strings.Replace(reason(err), "no such file", "no such file or folder", 1))
 	if near := nearestFile(app); near != "" && near != app {
 		f.hinted("did you mean %s?", near)

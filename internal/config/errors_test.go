@@ -101,7 +101,7 @@ func TestCommandLineMessages(t *testing.T) {
 		{"demo --queue-timeout-ms=5s", "", `--queue-timeout-ms=5s: queue.timeout: found "5s", wanted a number of milliseconds; as in --queue-timeout-ms=5000`},
 		{"demo --queue-timeout-ms 0", "", `--queue-timeout-ms 0: queue.timeout: 0ms is too little: 1ms to 24h; as in --queue-timeout-ms=5000`},
 		{"demo --json-logging=yes", "", "--json-logging=yes: --json-logging takes no value; write --json-logging"},
-		{"demo --hot-reload=module", "", `--hot-reload=module: reload.mode: "module" needs an adapter that loads code inside its process, and "demo" cannot; no adapter of this version can; "process" starts new workers when the code has changed`},
+		{"demo --hot-reload=module", "", `--hot-reload=module: reload.mode: "module" needs an adapter that loads code inside its process, and "demo" cannot; rack, node, bun, wsgi and asgi can; "process" starts new workers when the code has changed`},
 		{"demo --hsts", "", "--hsts: tls.hsts: TLS is not in this version; take it out"},
 		{"demo --redirect-http=true", "", "--redirect-http=true: tls.redirect_http: TLS is not in this version; take it out"},
 		{"demo --config=x.toml", "", "--config: the demo has no file; leave out demo or --config"},
@@ -131,14 +131,12 @@ func TestCommandLineMessages(t *testing.T) {
 // Messages of apps that cannot be run as they are. DIR is the folder above.
 func TestAppMessages(t *testing.T) {
 	for _, test := range []struct{ name, files, arg, want string }{
-		{"rack", "config.ru", "shop", `shop: app: this version runs programs, and no command was given for DIR/shop (found config.ru); write into DIR/shop/ripd.toml: command = ["puma", "-b", "unix://$SOCKET_PATH"]`},
-		{"node", "package.json server.js", "shop", `shop: app: this version runs programs, and no command was given for DIR/shop (found server.js); write into DIR/shop/ripd.toml: command = ["node", "server.js"], which listens on process.env.SOCKET_PATH`},
-		{"python", "app.py", "shop", `shop: app: this version runs programs, and no command was given for DIR/shop (found app.py); write into DIR/shop/ripd.toml: command = ["gunicorn", "--bind", "unix:$SOCKET_PATH", "app:app"]`},
+		{"no rack", "app.py", "shop RIP_ADAPTER=rack", `shop: app: there is no config.ru in DIR/shop, which the adapter rack loads; name the file, as app = "web.ru"`},
+		{"no script", "package.json README", "shop", `shop: app: no command was given for DIR/shop (found package.json); write into DIR/shop/ripd.toml: app = "src/main.js", the file with the app`},
+		{"main.py", "main.py", "shop", `shop: app: no command was given for DIR/shop (found main.py); write into DIR/shop/ripd.toml: app = "main.py:app", with adapter = "asgi" for FastAPI and Starlette`},
 		{"program", "+server +aaa README", "shop", `shop: app: no command was given for DIR/shop (found the program aaa); write into DIR/shop/ripd.toml: command = ["./aaa"]`},
 		{"nothing", "README", "shop", `shop: app: no command was given for DIR/shop, and nothing in it is known; write into DIR/shop/ripd.toml: ` + anyCommand},
-		{"config.ru itself", "config.ru", "shop/config.ru", `shop/config.ru: app: this version runs programs, and config.ru is none; serve its folder, with a ripd.toml that says command = ["puma", "-b", "unix://$SOCKET_PATH"]`},
-		{"a script", "web.py", "shop/web.py", `shop/web.py: app: this version runs programs, and web.py is none; serve its folder, with a ripd.toml that says command = ["gunicorn", "--bind", "unix:$SOCKET_PATH", "web:app"]`},
-		{"an object", "app.py", "shop/app.py:api", `shop/app.py:api: app: this version runs programs, and app.py:api is none; serve its folder, with a ripd.toml that says command = ["gunicorn", "--bind", "unix:$SOCKET_PATH", "app:api"]`},
+		{"an object", "config.ru", "shop/config.ru:api", `shop/config.ru:api: app: DIR/shop/config.ru:api: only the adapters wsgi and asgi look for a name in the file; leave out :api`},
 		{"not executable", "server", "shop/server", `shop/server: app: DIR/shop/server is not a program: it may not be executed; chmod +x DIR/shop/server, or give a command`},
 		{"missing", "README", "shoop", `shoop: app: DIR/shoop: there is no such file or folder; did you mean DIR/shop?`},
 		{"two", "+a +b", "shop/a shop/b", `shop/b: one ripd serves one app, and shop/a was given too; start another ripd for it`},
@@ -157,7 +155,12 @@ func TestAppMessages(t *testing.T) {
 					t.Fatal(err)
 				}
 			}
-			_, err := load(t, Input{Args: strings.Fields(test.arg), Dir: dir})
+			arg, env, _ := strings.Cut(test.arg, " RIP_ADAPTER=")
+			in := Input{Args: strings.Fields(arg), Dir: dir}
+			if env != "" {
+				in.Environ = []string{"RIP_ADAPTER=" + env}
+			}
+			_, err := load(t, in)
 			if want := strings.ReplaceAll(test.want, "DIR", dir); fmt.Sprint(err) != want {
 				t.Errorf("got\n%v\nwant\n%s", err, want)
 			}

@@ -17,6 +17,7 @@ func (l *loader) finish() {
 	l.finishEnv()
 	l.finishListeners()
 	l.finishWorkers()
+	l.finishReady()
 	l.finishProxy()
 	l.finishReload()
 	if l.cfg.Log.Access == AccessJSON {
@@ -31,9 +32,8 @@ func (l *loader) finishApp() {
 		l.finishDemo()
 		return
 	}
-	if c.Adapter != "auto" && c.Adapter != "exec" && !l.failed("adapter") {
-		l.failKey("adapter", faultf("the adapter %s is not in this version, which runs programs", quote(c.Adapter)).
-			hinted("give a command, as %s", adapterExamples[c.Adapter]))
+	if c.Adapter != AdapterAuto && c.Adapter != AdapterExec && len(c.Command) > 0 && !l.failed("adapter", "command") {
+		l.failKey("adapter", faultf("an adapter and a command were both given").hinted("take one out: a command needs no adapter"))
 	}
 	if c.App == "" {
 		if c.File == "" {
@@ -66,29 +66,65 @@ func (l *loader) finishDemo() {
 	}
 }
 
-// findProgram checks the app and fills in Command when the app is a program. It
-// gives the app's folder.
+// findProgram checks the app, and finds the program or the adapter that runs it.
+// It gives the app's folder.
 func (l *loader) findProgram() (folder string) {
 	c := l.cfg
+	l.splitObject()
 	info, err := os.Stat(c.App)
+	given := len(c.Command) > 0 || l.failed("command", "adapter")
 	switch {
 	case err != nil:
 		l.failApp(l.missing(err))
 		return filepath.Dir(c.App)
 	case info.IsDir():
-		if len(c.Command) == 0 && !l.failed("command", "adapter") {
+		if !given && !l.findAdapter() {
 			l.failApp(l.folderFault())
 		}
 		return c.App
 	case !info.Mode().IsRegular():
 		l.failApp(faultf("%s is neither a folder nor a program", c.App))
-	case len(c.Command) > 0 || l.failed("command", "adapter"):
-	case info.Mode().Perm()&0o111 != 0:
+	case given:
+	case l.isProgram(info):
 		c.Command = []string{c.App}
-	default:
+	case !l.findAdapter():
 		l.failApp(l.fileFault())
 	}
 	return filepath.Dir(c.App)
+}
+
+// isProgram tells whether the app is run as it is. A file that may be executed
+// is, unless an adapter was asked for or its name says better how it is run.
+func (l *loader) isProgram(info os.FileInfo) bool {
+	c := l.cfg
+	executable := info.Mode().Perm()&0o111 != 0
+	switch {
+	case c.Adapter == AdapterExec:
+		return executable
+	case c.Adapter != AdapterAuto || c.Object != "":
+		return false
+	}
+	return executable && filepath.Ext(c.App) != ".ru" && !shebang(c.App, "bun")
+}
+
+// findAdapter finds the adapter that runs the app, and tells which file gave it away.
+func (l *loader) findAdapter() bool {
+	c := l.cfg
+	if c.Adapter == AdapterExec {
+		return false
+	}
+	entry, ok := FindEntry(c.Adapter, c.App)
+	if !ok {
+		return false
+	}
+	if c.Object != "" && entry.Adapter != AdapterWSGI && entry.Adapter != AdapterASGI {
+		l.failApp(faultf("%s:%s: only the adapters wsgi and asgi look for a name in the file", c.App, c.Object).hinted("leave out :%s", c.Object))
+	}
+	c.Detected = entry.Adapter
+	if c.Adapter == AdapterAuto {
+		l.note("adapter: %s, for %s", entry.Adapter, filepath.Base(entry.Path))
+	}
+	return true
 }
 
 // failApp tells a fault of the app, at the place that named it; that is the file
@@ -191,6 +227,19 @@ func (l *loader) finishWorkers() {
 	}
 }
 
+// finishReady sees to it that an adapter's program is waited for in the way that
+// it tells.
+func (l *loader) finishReady() {
+	c := l.cfg
+	switch ready := c.Workers.Ready; {
+	case !c.loadsCode():
+	case ready == ReadyAuto:
+		c.Workers.Ready = ReadyRegister
+	case ready != ReadyRegister:
+		l.failKey("workers.ready", faultf("the adapter %s registers, and does nothing of the kind of %s", c.AdapterInUse(), quote(string(ready))).hinted("take it out"))
+	}
+}
+
 // finishProxy checks the status page's path.
 func (l *loader) finishProxy() {
 	path := &l.cfg.Proxy.StatusPath
@@ -210,9 +259,12 @@ func (l *loader) finishReload() {
 	c := l.cfg
 	_, set := l.places["reload.mode"]
 	switch {
-	case set && c.Reload.Mode == ModeModule:
+	case set && c.Reload.Mode == ModeModule && !c.loadsCode() && !l.failed("adapter", "command", "app"):
 		l.failKey("reload.mode", faultf("%s needs an adapter that loads code inside its process, and %s cannot", quote(string(ModeModule)), quote(c.AdapterInUse())).
-			hinted("no adapter of this version can; %q starts new workers when the code has changed", ModeProcess))
+			hinted("rack, node, bun, wsgi and asgi can; %q starts new workers when the code has changed", ModeProcess))
+	case !set && c.Foreground && c.loadsCode():
+		c.Reload.Mode = ModeModule
+		l.note("reload: module, because ripd runs in the foreground")
 	case !set && c.Foreground:
 		c.Reload.Mode = ModeProcess
 		l.note("reload: process, because ripd runs in the foreground")

@@ -94,7 +94,7 @@ func checkBounds(t *testing.T, c *Config) {
 			within(s.key, n, s.min, s.max)
 		}
 	}
-	if !c.Demo && (len(c.Command) == 0 || c.Command[0] == "" || !filepath.IsAbs(c.App)) {
+	if !c.Demo && ((len(c.Command) == 0) == (c.Detected == "") || len(c.Command) > 0 && c.Command[0] == "" || !filepath.IsAbs(c.App)) {
 		t.Errorf("app %q, command %q", c.App, c.Command)
 	}
 	for _, text := range append(slices.Clone(c.Command), c.App, c.Workdir, c.EnvFile, c.Proxy.StatusPath) {

@@ -92,7 +92,7 @@ func shownDefault(s *setting) string {
 	case "listen.http", "workers.count", "socket_prefix":
 		return ""
 	case "reload.mode":
-		return "process; none with --instance"
+		return "none with --instance"
 	}
 	return plain(s.def)
 }

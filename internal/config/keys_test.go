@@ -17,7 +17,7 @@ var keyCases = map[string]keyCase{
 	"app": {[]string{`"."`, `"../shop"`}, map[string]string{
 		`3`: "found the number 3, wanted a path in quotes", `"~/shop"`: "~ is not replaced", `"nowhere"`: "there is no such file or folder", `"a\u0000b"`: "NUL"}},
 	"adapter": {[]string{`"auto"`, `"exec"`}, map[string]string{
-		`"rack"`: `the adapter "rack" is not in this version, which runs programs; give a command`, `"racc"`: `did you mean "rack"?`, `1`: "found the number 1, wanted a string"}},
+		`"rack"`: `an adapter and a command were both given; take one out`, `"racc"`: `did you mean "rack"?`, `1`: "found the number 1, wanted a string"}},
 	"command": {[]string{`["puma", "-b", "unix://$SOCKET_PATH"]`, `["./server"]`}, map[string]string{
 		`"puma -C x"`: `write ["puma", "-C", "x"]`, `[""]`: "the program's name is empty", `["a", 3]`: "found the number 3, wanted a string", `["a\u0000"]`: "NUL", `{a = 1}`: "found a table", `["a", ["b"]]`: "found a list"}},
 	"workdir": {[]string{`"."`, `""`}, map[string]string{

@@ -8,7 +8,7 @@ var settings = []setting{
 	{
 		key: "app", def: `""`, kind: kindPath, sample: `"/srv/shop"`,
 		field: func(c *Config) any { return &c.App },
-		doc: "What is served: a folder, or a program. A relative path starts at the file's folder. " +
+		doc: "What is served: a folder, a program, or a file that an adapter loads, such as `config.ru`, `index.mjs` or `app.py:app` (the name after the colon is looked for in the file). A relative path starts at the file's folder. " +
 			"Without it, the app is the folder that holds the file. Symbolic links are resolved anew by each roll, " +
 			"so `current -> releases/42` works. On the command line the app is the word that is no other word: `ripd /srv/shop`.",
 	},
@@ -16,8 +16,9 @@ var settings = []setting{
 		key: "adapter", def: `"auto"`, kind: kindChoice, sample: `"exec"`,
 		options: []string{"auto", "rack", "node", "bun", "wsgi", "asgi", "exec"},
 		field:   func(c *Config) any { return &c.Adapter },
-		doc: "How the app becomes a worker. This version runs programs: `exec` starts `command`, or the app itself if it is a program; " +
-			"`auto` does the same. The others are known names, but not in this version.",
+		doc: "How the app becomes a worker. `exec` starts `command`, or the app itself if it is a program. The others load the app into a small server of ripd's own: " +
+			"`rack` loads `config.ru`; `wsgi` loads `wsgi.py`, `app.py` or `manage.py`; `asgi` loads `asgi.py`, `main.py` or `app.py`; `node` and `bun` load what `package.json` names, else `index.*`, `server.*` or `app.*`. " +
+			"`auto` takes `command` if there is one, and otherwise goes by the files in the folder, in this order: `config.ru`, `asgi.py`, `wsgi.py`, `app.py`, `manage.py`, then what `node` loads; that is for `bun` if there is a `bun.lock` or `bunfig.toml`, or the file begins with `#!` and bun. See [Ruby](languages/ruby.md) and [Python](languages/python.md).",
 	},
 	{
 		key: "command", def: `[]`, kind: kindCommand, sample: `["puma", "-b", "unix://$SOCKET_PATH"]`,
@@ -251,11 +252,11 @@ var settings = []setting{
 
 	{
 		key: "reload.mode", def: `"none"`, kind: kindChoice, options: []string{"none", "process", "module"}, sample: `"process"`,
-		flags: []flag{{name: "--hot-reload", arg: "MODE", help: "none or process"}},
+		flags: []flag{{name: "--hot-reload", arg: "MODE", help: "none, process or module"}},
 		field: func(c *Config) any { return &c.Reload.Mode },
 		doc: "When changed code is loaded. `none`: only by `ripctl restart`. `process`: before a request, when a file changed that the workers have reported; new workers are started. " +
-			"`module`: inside the worker's process; it needs an adapter that can do it, and no adapter of this version can. " +
-			"In the foreground (without `--instance`) the default is `\"process\"`.",
+			"`module`: inside the worker's process, where an adapter loads the app; a program cannot do it. " +
+			"In the foreground (without `--instance`) the default is `\"module\"` where it is possible, else `\"process\"`.",
 	},
 
 	{

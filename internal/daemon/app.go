@@ -9,11 +9,13 @@ import (
 	mathrand "math/rand/v2"
 	"net"
 	"os"
+	"path/filepath"
 	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
 
+	"ripd/internal/adapter"
 	"ripd/internal/api"
 	"ripd/internal/config"
 	"ripd/internal/control"
@@ -43,6 +45,7 @@ type app struct {
 
 	dir          string // of the sockets
 	lock         *nameLock
+	programs     adapter.Programs
 	listeners    []net.Listener
 	urls         []string
 	anyone       bool           // a listener is open to all interfaces
@@ -55,7 +58,7 @@ type app struct {
 	seats    *seats
 	server   *proxy.Server
 	launcher *worker.Launcher
-	fresh    *freshness // nil unless reload mode process
+	fresh    *freshness // nil in reload mode none
 	super    *supervisor
 	broker   *broker
 	control  *control.Server
@@ -84,12 +87,17 @@ func (a *app) open() error {
 	if a.handed, err = systemd.Files(); err != nil { // first, while no other descriptor is open
 		return err
 	}
-	first, err := newRelease(a.config)
+	a.openJournal()
+	for _, f := range []func() error{a.openNotifier, a.openNames, a.openPrograms} {
+		if err := f(); err != nil {
+			return err
+		}
+	}
+	first, err := newRelease(a.config, a.programs)
 	if err != nil {
 		return err
 	}
-	a.openJournal()
-	for _, f := range []func() error{a.openNotifier, a.openNames, a.openListeners, a.openControl} {
+	for _, f := range []func() error{a.openListeners, a.openControl} {
 		if err := f(); err != nil {
 			return err
 		}
@@ -151,6 +159,15 @@ func (a *app) openNames() (err error) {
 	return removeStale(a.dir, prefix)
 }
 
+// openPrograms writes the adapters' programs beside the sockets.
+func (a *app) openPrograms() (err error) {
+	if len(a.config.Command) > 0 || a.config.Demo {
+		return nil
+	}
+	a.programs, err = adapter.Write(filepath.Join(a.dir, a.config.SocketPrefix+".programs"))
+	return err
+}
+
 // openListeners opens the clients' sockets, or takes over systemd's.
 func (a *app) openListeners() (err error) {
 	a.listeners = a.handed.Take(systemd.HTTP)
@@ -200,7 +217,9 @@ func (a *app) openData(first *release) (err error) {
 	a.metrics = metrics.New(metrics.Options{App: a.config.Name, Version: a.version, Snapshot: a.gauges})
 	a.count.metrics = a.metrics
 	options := proxy.Options{Config: a.config, Access: a.journal.Access, Metrics: a.metrics, Log: a.log}
-	if a.config.Reload.Mode == config.ModeProcess {
+	// In the mode "module", workers report the files alone that they cannot
+	// load anew themselves.
+	if a.config.Reload.Mode != config.ModeNone {
 		if a.fresh, err = newFreshness(first.ownFiles()); err != nil {
 			return fmt.Errorf("watch the app's files: %w", err)
 		}
@@ -223,7 +242,7 @@ func (a *app) openSupervisor(first *release) (err error) {
 		starter: &workerStarter{launcher: a.launcher, output: a.journal.Workers, environ: a.environ, control: a.workerPath, binary: ownBinary()},
 		seating: a.seats, now: time.Now, random: mathrand.New(mathrand.NewPCG(mathrand.Uint64(), mathrand.Uint64())),
 		backoff: func() backoff { return worker.NewBackoff(mathrand.Float64) },
-		prepare: preparer{a.input}.prepare, aside: func(f func()) { go f() }, commit: a.commit,
+		prepare: preparer{a.input, a.programs}.prepare, aside: func(f func()) { go f() }, commit: a.commit,
 		usage: readUsage, state: worker.ProcState, files: func(int, []string) {}, token: rand.Text,
 		socket: socketOf(a.dir, a.config.SocketPrefix), events: a.broker.publish, count: &a.count, rolled: a.rolled,
 		ready: a.firstReady, settled: a.settled, log: a.log,

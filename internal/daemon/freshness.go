@@ -127,6 +127,9 @@ func (r *release) ownFiles() []string {
 	if c.Demo {
 		return files
 	}
+	if r.plan != nil {
+		return append(files, r.plan.Files...)
+	}
 	words := append(r.command(), "config.ru")
 	for _, word := range r.command() {
 		// gunicorn's and uvicorn's way to name a file: package.module:object.

@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"strings"
 
+	"ripd/internal/adapter"
 	"ripd/internal/api"
 	"ripd/internal/config"
 )
@@ -29,7 +30,7 @@ func fixedKey(key string) bool {
 
 // newRelease resolves the symbolic links and reads the environment file as they
 // are now.
-func newRelease(c *config.Config) (*release, error) {
+func newRelease(c *config.Config, programs adapter.Programs) (*release, error) {
 	r := &release{config: c, app: c.App, dir: c.Workdir}
 	var err error
 	if c.App != "" {
@@ -45,6 +46,13 @@ func newRelease(c *config.Config) (*release, error) {
 	if err != nil {
 		return nil, fmt.Errorf("the workers' folder: %w", err)
 	}
+	if !c.Demo && len(c.Command) == 0 {
+		plan, err := programs.Plan(c, r.app)
+		if err != nil {
+			return nil, err
+		}
+		r.plan = &plan
+	}
 	r.env = map[string]string{}
 	if c.EnvFile != "" {
 		file, err := config.ReadEnvFile(c.EnvFile)
@@ -54,13 +62,19 @@ func newRelease(c *config.Config) (*release, error) {
 		maps.Copy(r.env, file)
 	}
 	maps.Copy(r.env, c.Env)
+	if r.plan != nil {
+		maps.Copy(r.env, r.plan.Env)
+	}
 	return r, nil
 }
 
-// command is the program and its arguments, with paths inside the app's folder
+// command is the adapter's, or the settings' program and its arguments, with paths inside the app's folder
 // as the roll resolved them: a worker that is started again after somebody has
 // moved the link still runs the release that it belongs to.
 func (r *release) command() []string {
+	if r.plan != nil {
+		return r.plan.Command
+	}
 	words := make([]string, len(r.config.Command))
 	for i, word := range r.config.Command {
 		words[i] = rebase(rebase(word, r.config.Workdir, r.dir), r.config.App, r.app)
@@ -83,7 +97,10 @@ func rebase(path, from, to string) string {
 }
 
 // preparer makes the releases of rolls.
-type preparer struct{ input config.Input }
+type preparer struct {
+	input    config.Input
+	programs adapter.Programs
+}
 
 // prepare makes the release of a roll. A reload reads the settings again; what
 // only a new start can change stays as it is, and the notes name it.
@@ -97,7 +114,7 @@ func (p preparer) prepare(kind string, old *release) (*release, []string, error)
 		}
 		c, notes = merge(c, next)
 	}
-	r, err := newRelease(c)
+	r, err := newRelease(c, p.programs)
 	return r, notes, err
 }
 
@@ -117,5 +134,9 @@ func merge(old, next *config.Config) (*config.Config, []string) {
 	c.Name, c.Variant, c.SocketPrefix = old.Name, old.Variant, old.SocketPrefix
 	c.Foreground, c.Demo, c.App, c.Adapter, c.User = old.Foreground, old.Demo, old.App, old.Adapter, old.User
 	c.Listen, c.TLS, c.Log, c.Reload = old.Listen, old.TLS, old.Log, old.Reload
+	c.Object = old.Object
+	if old.Detected != "" && c.Detected != "" {
+		c.Detected = old.Detected
+	}
 	return &c, notes
 }

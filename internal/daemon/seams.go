@@ -5,6 +5,7 @@ import (
 	"math/rand/v2"
 	"time"
 
+	"ripd/internal/adapter"
 	"ripd/internal/api"
 	"ripd/internal/config"
 	"ripd/internal/pool"
@@ -89,7 +90,8 @@ type release struct {
 	config     *config.Config
 	dir        string            // workdir, symbolic links resolved
 	app        string            // app, symbolic links resolved
-	env        map[string]string // env_file, then env, of which the later wins
+	env        map[string]string // env_file, then env, then the plan's, of which the later wins
+	plan       *adapter.Plan     // nil for a program and for the demo
 }
 
 // seams are the supervisor's dependencies.

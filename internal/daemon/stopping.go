@@ -223,6 +223,7 @@ func (a *app) close() {
 	}
 	if a.dir != "" && a.lock != nil {
 		_ = removeStale(a.dir, a.config.SocketPrefix) // what a killed worker has left
+		_ = a.programs.Remove()
 	}
 	a.lock.release()
 	if a.journal != nil {

@@ -1,0 +1,102 @@
+// The worker's server with node:http: for (req, res) handlers under Node.js and
+// Bun, and for fetch under Node.js.
+import http from 'node:http';
+import { listenOn } from './apps.mjs';
+import { fieldOf, say, traceOf } from './errors.mjs';
+
+const HEAD_MAX = 64 << 10; // bytes; ripd's own limit is 32 KB
+
+export class NodeServer {
+  #app;
+  #life;
+  #http;
+
+  constructor(app, life) {
+    this.#app = app;
+    this.#life = life;
+    this.#http = http.createServer({ maxHeaderSize: HEAD_MAX }, (req, res) => this.#take(req, res));
+    // ripd closes idle connections, never the worker; and ripd has the time limits.
+    this.#http.keepAliveTimeout = 0;
+    this.#http.headersTimeout = 0;
+    this.#http.requestTimeout = 0;
+    this.#http.timeout = 0;
+    this.#http.on('upgrade', (req, socket, head) => this.#upgrade(req, socket, head));
+  }
+
+  listen(path) {
+    return listenOn(this.#http, path);
+  }
+
+  close() {
+    if (this.#http.listening) this.#http.close();
+    this.#http.closeIdleConnections?.();
+  }
+
+  busy() {
+    return false; // an answer runs until its last byte is out
+  }
+
+  #take(req, res) {
+    res.sendDate = false;
+    if (this.#life.full) return busy(res);
+    this.#life.begin(res, { id: req.headers['x-request-id'] ?? '-', fail: (error) => this.#fail(error, req, res) });
+    res.once('close', () => this.#life.end(res, this.#app.worn));
+    const wait = this.#app.refresh();
+    if (wait) wait.then(() => this.#answer(req, res));
+    else this.#answer(req, res);
+  }
+
+  async #answer(req, res) {
+    const { handler, broken, stale } = this.#app.state;
+    if (stale) {
+      // What only a new process can load: ripd gives the request to another worker.
+      await this.#life.leave(0);
+      return busy(res);
+    }
+    if (broken) return sendText(res, 500, { 'Rip-Worker-Error': fieldOf(broken) }, 'the app could not be loaded\n');
+    this.#holdEnd(res);
+    try {
+      await handler(req, res);
+    } catch (error) {
+      this.#fail(error, req, res);
+    }
+  }
+
+  // holdEnd keeps an answer from being complete before ripd knows which files
+  // its request has loaded.
+  #holdEnd(res) {
+    if (!this.#app.reports) return;
+    const { end } = res;
+    res.end = (...args) => {
+      res.end = end;
+      const told = this.#app.report();
+      if (!told) return end.apply(res, args);
+      told.then(() => end.apply(res, args));
+      return res;
+    };
+  }
+
+  #fail(error, req, res) {
+    say(`request ${req.headers['x-request-id'] ?? '-'}: ${req.method} ${req.url}: ${traceOf(error)}`);
+    if (res.headersSent) {
+      if (!res.writableFinished) res.destroy(); // must not look complete
+      return;
+    }
+    for (const name of res.getHeaderNames()) res.removeHeader(name);
+    sendText(res, 500, {}, 'internal server error\n');
+  }
+
+  #upgrade(req, socket, head) {
+    const { handler } = this.#app.state;
+    if (handler?.upgrades?.()) handler.upgrade(req, socket, head);
+    else socket.end('HTTP/1.1 501 Not Implemented\r\nConnection: close\r\nContent-Length: 0\r\n\r\n');
+  }
+}
+
+function sendText(res, status, fields, text) {
+  res.writeHead(status, { 'Content-Type': 'text/plain; charset=utf-8', 'Content-Length': Buffer.byteLength(text), ...fields }).end(text);
+}
+
+function busy(res) {
+  sendText(res, 503, { 'Rip-Worker-Busy': '1' }, 'busy\n');
+}
