@@ -40,7 +40,7 @@ func settings() *config.Config {
 
 // rig is a server with workers that live in the test.
 type rig struct {
-	t      *testing.T
+	t      testing.TB
 	server *proxy.Server
 	addr   string
 	dir    string
@@ -54,7 +54,7 @@ type rig struct {
 }
 
 // newRig starts a server. configure may change its settings; nil leaves them.
-func newRig(t *testing.T, configure func(*proxy.Options)) *rig {
+func newRig(t testing.TB, configure func(*proxy.Options)) *rig {
 	t.Helper()
 	r := &rig{t: t, dir: testkit.TempSocketDir(t)}
 	o := proxy.Options{Config: settings(), Metrics: metrics.New(metrics.Options{App: "test"}), Log: slog.New(slog.DiscardHandler), SpoolDir: t.TempDir()}
@@ -207,7 +207,7 @@ func echo(req *http.Request) string {
 
 // client is a raw connection to the server.
 type client struct {
-	t *testing.T
+	t testing.TB
 	net.Conn
 	br *bufio.Reader
 }

@@ -65,9 +65,12 @@ type lease struct {
 	live    atomic.Pointer[liveBody] // of the request in hand: tells that instead
 	watched atomic.Pointer[rawConn]  // a copy of nc, for the janitor
 
-	readable func(fd uintptr) bool // onReadable, made once; likewise the next two
+	readable func(fd uintptr) bool // onReadable, made once; likewise the next three
 	fillOnce func(fd uintptr) bool
 	trySend  func(fd uintptr) bool
+	look     func(fd uintptr) bool
+	one      [1]byte // what look has seen, and how much
+	seen     int
 	sending  []byte
 }
 
@@ -75,7 +78,7 @@ type lease struct {
 func (s *Server) serveSlot(slot *pool.Slot) {
 	l := &lease{srv: s, slot: slot, spec: slot.Worker().Spec()}
 	l.in = make([]byte, max(copySize, int(s.config.Load().Limits.Header)))
-	l.readable, l.fillOnce, l.trySend = l.onReadable, l.onFill, l.sendOnce
+	l.readable, l.fillOnce, l.trySend, l.look = l.onReadable, l.onFill, l.sendOnce, l.onLook
 	s.addLease(l)
 	defer s.dropLease(l)
 	defer l.disconnect()
@@ -186,18 +189,21 @@ func (l *lease) usable() bool {
 	if !l.proven && age < probation {
 		return l.prove(probation - age)
 	}
-	var one [1]byte
-	var n int
-	var errno syscall.Errno
-	err := l.raw.Read(func(fd uintptr) bool {
-		n, errno = recv(fd, one[:], unix.MSG_PEEK)
-		return true
-	})
+	l.seen, l.errno = 0, 0
+	err := l.raw.Read(l.look)
+	n, errno := l.seen, l.errno
+	l.errno = 0
 	l.proven = l.proven || errno == syscall.EAGAIN
 	if n > 0 {
 		l.srv.log.Warn("a worker wrote what nobody asked for; its connection was closed", "worker", l.spec.ID)
 	}
 	return err == nil && errno == syscall.EAGAIN
+}
+
+// onLook is the callback of usable.
+func (l *lease) onLook(fd uintptr) bool {
+	l.seen, l.errno = recv(fd, l.one[:], unix.MSG_PEEK)
+	return true
 }
 
 // prove waits for a first connection to be closed by the worker, or to stay open.
