@@ -253,6 +253,34 @@ func TestRegister(t *testing.T) {
 	}
 }
 
+// A quick worker calls before the supervisor has heard that its process runs.
+func TestRegisterBeforeTheProcessIsKnown(t *testing.T) {
+	w := newWorld(t, testConfig(1))
+	var early earlyCall
+	w.onStart = func(p *fakeProcess) {
+		err := w.s.register(control.Peer{PID: p.pid}, api.Register{WorkerID: 1, Token: p.l.Token})
+		if !errors.As(err, &early) {
+			t.Errorf("%v", err)
+		}
+	}
+	w.crash(w.last(1))
+	w.advance(10 * time.Millisecond)
+	select {
+	case <-early.started:
+	default:
+		t.Fatal("it is not told that the process is known now")
+	}
+	p := w.last(1)
+	w.do(func() {
+		if err := w.s.register(control.Peer{PID: p.pid}, api.Register{WorkerID: 1, Token: p.l.Token}); err != nil {
+			t.Error(err)
+		}
+	})
+	if w.total() != 1 {
+		t.Errorf("%d serve", w.total())
+	}
+}
+
 func TestReadyByNotifyAlone(t *testing.T) {
 	c := testConfig(1)
 	c.Workers.Ready = config.ReadyNotify

@@ -203,7 +203,7 @@ func testConfig(n int) *config.Config {
 
 func newWorld(t testing.TB, c *config.Config) *world {
 	w := makeWorld(t, c)
-	w.pump()
+	w.do(func() {})
 	return w
 }
 
@@ -252,12 +252,10 @@ func (w *world) prepare(kind string, old *release) (*release, []string, error) {
 	return &r, nil, nil
 }
 
-// pump lets the supervisor take in what happened, as its goroutine does, and
-// checks the invariants after each turn.
+// pump lets the supervisor take in what happened, as its goroutine does (there is no
+// turn without a reason), and checks the invariants after each turn.
 func (w *world) pump() {
 	w.t.Helper()
-	w.s.turn(func() {})
-	w.check()
 	for f := w.s.mail.take(); f != nil; f = w.s.mail.take() {
 		w.s.turn(f)
 		w.check()
@@ -285,10 +283,9 @@ func (w *world) advance(d time.Duration) {
 			w.t.Fatalf("the supervisor turns and turns at %v", next)
 		}
 		w.clock.Advance(next.Sub(w.clock.Now()))
-		w.pump()
+		w.do(func() {})
 	}
 	w.clock.Advance(end.Sub(w.clock.Now()))
-	w.pump()
 }
 
 // check holds what has to hold after each turn.

@@ -24,7 +24,7 @@ func TestHistories(t *testing.T) {
 		w := makeWorld(rt, c)
 		slow := rapid.IntRange(0, 3).Draw(rt, "stubborn, of 4")
 		w.stubborn = func(p *fakeProcess) bool { return p.pid%4 < slow }
-		w.pump()
+		w.do(func() {})
 		h := &history{w: w, dirs: 1}
 		n := rapid.IntRange(1, 60).Draw(rt, "events")
 		for range n {
@@ -52,7 +52,7 @@ func (h *history) pick(rt *rapid.T) *fakeProcess {
 
 var historyEvents = []string{
 	"ready", "ready", "ready", "all ready", "exit", "drop", "busy", "finish", "exhausted", "deregister",
-	"advance", "advance", "restart", "new release", "prepare fails", "start fails", "changed", "scale", "drain", "resume",
+	"advance", "advance", "restart", "new release", "new count", "prepare fails", "start fails", "changed", "scale", "drain", "resume",
 }
 
 func (h *history) event(rt *rapid.T) {
@@ -68,6 +68,11 @@ func (h *history) event(rt *rapid.T) {
 			w.nextDir = fmt.Sprint("/srv/releases/", h.dirs)
 		}
 		h.watchers = append(h.watchers, w.roll(rapid.SampledFrom([]string{api.KindRestart, api.KindReload}).Draw(rt, "kind")))
+	case "new count":
+		c := *w.s.release.config
+		c.Workers.Count = rapid.IntRange(1, 6).Draw(rt, "count")
+		w.nextConfig = &c
+		h.watchers = append(h.watchers, w.roll(api.KindReload))
 	case "prepare fails":
 		w.prepareErr = errors.New("bad file")
 		h.watchers = append(h.watchers, w.roll(api.KindRestart))
@@ -194,7 +199,7 @@ func TestGoodRollKeepsCapacity(t *testing.T) {
 		c := testConfig(n)
 		c.Workers.Surge = surge
 		w := makeWorld(rt, c)
-		w.pump()
+		w.do(func() {})
 		w.allReady()
 		watch := w.roll(api.KindRestart)
 		for range 1000 {

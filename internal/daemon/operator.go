@@ -2,6 +2,7 @@ package daemon
 
 import (
 	"context"
+	"errors"
 	"os"
 	"time"
 
@@ -140,12 +141,28 @@ func (o operator) Resume(_ context.Context, id int) error {
 
 // Register is what a worker does when it is ready.
 func (o operator) Register(peer control.Peer, r api.Register) error {
-	return o.call(func(s *supervisor) error { return s.register(peer, r) })
+	return o.workerCall(func(s *supervisor) error { return s.register(peer, r) })
 }
 
 // Deregister is what a worker does before it leaves.
 func (o operator) Deregister(peer control.Peer, d api.Deregister) error {
-	return o.call(func(s *supervisor) error { return s.deregister(peer, d) })
+	return o.workerCall(func(s *supervisor) error { return s.deregister(peer, d) })
+}
+
+// workerCall is call for workers: one that calls too early waits until its process
+// is known, which the launcher bounds.
+func (o operator) workerCall(f func(*supervisor) error) error {
+	for {
+		err := o.call(f)
+		var early earlyCall
+		if !errors.As(err, &early) {
+			return err
+		}
+		select {
+		case <-early.started:
+		case <-o.a.super.done:
+		}
+	}
 }
 
 func (o operator) call(f func(*supervisor) error) (err error) {

@@ -18,6 +18,13 @@ const firstExternal = config.MaxWorkers + 1
 // maxExternal is how many of them may join.
 const maxExternal = config.MaxWorkers
 
+// earlyCall is what a worker gets that calls before the supervisor has heard that
+// its process runs, as a quick one may. The call is repeated then.
+type earlyCall struct{ started <-chan struct{} }
+
+// Error is for those who do not repeat the call.
+func (earlyCall) Error() string { return "this worker is still being started" }
+
 // register is what a worker does when it is ready. The token says which process it
 // is, and the kernel's credentials that the caller belongs to it.
 func (s *supervisor) register(peer control.Peer, r api.Register) error {
@@ -61,7 +68,10 @@ func (s *supervisor) caller(peer control.Peer, token string, id int) (*instance,
 	if id != 0 && id != in.id {
 		return nil, api.Errorf(api.CodeForbidden, "the token belongs to worker %d, not %d", in.id, id).WithHint("send WORKER_ID as it is in your environment")
 	}
-	if in.process == nil || !in.process.Owns(peer.PID) {
+	if in.process == nil {
+		return nil, earlyCall{in.started}
+	}
+	if !in.process.Owns(peer.PID) {
 		return nil, api.Errorf(api.CodeForbidden, "process %d does not belong to worker %d (process %d)", peer.PID, in.id, in.pid()).
 			WithHint("register from the worker's own process or from one that it started")
 	}

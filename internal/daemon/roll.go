@@ -157,11 +157,20 @@ func (s *supervisor) advanceRoll(now time.Time) {
 	if r == nil || r.stage == rollPreparing {
 		return
 	}
-	s.reviewSteps(r, now)
-	if s.roll != r {
-		return
+	// A slot that gets its turn may have arrived already: it is looked at again.
+	for s.reviewSteps(r, now); s.roll == r && s.startSteps(r, now); {
+		s.reviewSteps(r, now)
 	}
-	for len(r.steps) < r.width() && len(r.todo) > 0 {
+	if s.roll == r && len(r.steps) == 0 && len(r.todo) == 0 {
+		s.completeRoll(r)
+		s.beginRoll(now)
+	}
+}
+
+// startSteps gives slots their turn, as many as may be under way at once. It
+// reports whether there was one.
+func (s *supervisor) startSteps(r *roll, now time.Time) (started bool) {
+	for s.roll == r && len(r.steps) < r.width() && len(r.todo) > 0 {
 		sl := s.find(r.todo[0])
 		r.todo = r.todo[1:]
 		if sl == nil || sl.removing {
@@ -171,14 +180,9 @@ func (s *supervisor) advanceRoll(now time.Time) {
 		st := &rollStep{slot: sl, index: r.done + len(r.steps) + 1}
 		r.steps = append(r.steps, st)
 		s.moveStep(r, st, now)
-		if s.roll != r {
-			return
-		}
+		started = true
 	}
-	if len(r.steps) == 0 && len(r.todo) == 0 {
-		s.completeRoll(r)
-		s.beginRoll(now)
-	}
+	return started
 }
 
 // width is how many slots may be under way at once.

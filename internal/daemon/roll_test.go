@@ -362,3 +362,44 @@ func TestReloadChangesTheNumber(t *testing.T) {
 		})
 	}
 }
+
+func TestRollWithASlotThatIsReadyBeforeItsTurn(t *testing.T) {
+	w := newWorld(t, testConfig(1))
+	w.allReady()
+	old := w.last(1)
+	w.seat(old).inFlight = 1
+	w.nextConfig = testConfig(2)
+	watch := w.roll(api.KindReload)
+	w.makeReady(w.last(1))
+	w.makeReady(w.last(2))
+	w.noVerdict(watch)
+	w.seat(old).finish()
+	w.pump()
+	if v := w.verdict(watch); !v.OK {
+		t.Errorf("verdict %+v", v)
+	}
+}
+
+// In the reload mode process an old worker that may not answer is not kept.
+func TestRollFailsInTheMiddleWhileOldCodeIsBarred(t *testing.T) {
+	w := newWorld(t, testConfig(3))
+	w.allReady()
+	w.do(func() { w.s.changed("/srv/shop/app.rb") })
+	w.crash(w.last(1), "broken")
+	watch := w.roll(api.KindRestart)
+	w.makeReady(w.last(1))
+	for range rollRetries + 1 {
+		w.crash(w.last(2), "no memory")
+		w.advance(2 * rollRetryWait)
+	}
+	if v := w.verdict(watch); v.Verdict != api.VerdictFailed {
+		t.Errorf("verdict %+v", v)
+	}
+	for range 8 {
+		w.allReady()
+		w.advance(5 * time.Second)
+	}
+	if w.serving()[3] != 3 || w.total() != 3 {
+		t.Errorf("serving %v", w.serving())
+	}
+}

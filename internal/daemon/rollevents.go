@@ -135,6 +135,10 @@ func (s *supervisor) turnBack(r *roll) {
 			}
 		}
 	}
+	if r.old.generation < s.required {
+		s.pressOn(r)
+		return
+	}
 	var replaced []int
 	for _, sl := range s.slots {
 		if !sl.removing && sl.current != nil && sl.current.release == r.fresh {
@@ -154,6 +158,17 @@ func (s *supervisor) turnBack(r *roll) {
 	s.adopt(r.old)
 	r.steps, r.todo, r.done, r.of = nil, replaced, 0, len(replaced)
 	s.tellRoll(r, api.Step{Kind: api.StepUndoing, Of: r.of, Message: "going back to the old release: " + r.reason})
+}
+
+// pressOn ends a roll that cannot go back, because old workers get no requests any
+// more (reload mode process). They are retired, and the slots go on trying the new code.
+func (s *supervisor) pressOn(r *roll) {
+	for _, sl := range s.slots {
+		if sl.current != nil && sl.current.release.generation < s.required {
+			s.retireOld(sl)
+		}
+	}
+	s.endRoll(r, api.VerdictFailed, r.reason+"; the old code may not answer any more, so ripd goes on trying the new one", r.output)
 }
 
 // inPlaceOf tells whether starting a worker of old would start the same as one

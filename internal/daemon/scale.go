@@ -36,6 +36,7 @@ func (s *supervisor) resize(n int) {
 			continue
 		}
 		sl.removing, sl.due = true, ""
+		sl.drained, sl.crash = false, crash{} // what comes back later is a new worker
 		if sl.next != nil {
 			s.end(sl.next, failStop)
 		}

@@ -13,7 +13,8 @@ type instance struct {
 	slot     *slot // nil for an external worker
 	release  *release
 	phase    phase
-	process  process // nil until it runs, and for an external worker
+	process  process       // nil until it runs, and for an external worker
+	started  chan struct{} // closed when process is known, or is known not to run; nil for an external worker
 	seat     seat
 	seated   bool // the pool knows that it is ready
 	failed   bool // it was dropped at a failure
@@ -119,17 +120,6 @@ func (sl *slot) detach(in *instance) {
 		sl.due = ""
 	case sl.next:
 		sl.next = nil
-	}
-}
-
-// forget takes the ended process out of the slot, wherever it is.
-func (sl *slot) forget(in *instance) {
-	sl.detach(in)
-	for i, other := range sl.leaving {
-		if other == in {
-			sl.leaving = append(sl.leaving[:i:i], sl.leaving[i+1:]...)
-			return
-		}
 	}
 }
 

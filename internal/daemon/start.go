@@ -19,7 +19,9 @@ func (s *supervisor) launch(sl *slot, r *release) *instance {
 	in := &instance{
 		id: sl.id, slot: sl, release: r, number: n,
 		token: s.token(), socket: s.socket(sl.id, n), began: s.now(),
+		started: make(chan struct{}),
 	}
+	s.byToken[in.token] = in
 	if sl.current == nil {
 		sl.current = in
 	} else {
@@ -39,6 +41,7 @@ func (s *supervisor) launch(sl *slot, r *release) *instance {
 // started is told that the process runs, or could not be started. It may have
 // been told to end in the meantime.
 func (s *supervisor) started(in *instance, p process, err error) {
+	close(in.started)
 	if err != nil {
 		before := in.phase
 		s.gone(in)
@@ -54,7 +57,6 @@ func (s *supervisor) started(in *instance, p process, err error) {
 			ID: in.id, Generation: in.release.generation, PID: p.PID(), Socket: in.socket,
 			Slots: w.Concurrency, MaxRequests: s.jitterCount(w.MaxRequests),
 		}, s.poolEvent(in))
-		s.byToken[in.token] = in
 	}
 	p.Watch(
 		func() { s.mail.post(func() { s.becameReady(in, "") }) },

@@ -75,7 +75,7 @@ func TestCrashLoopIsPacedAndNeverGivenUp(t *testing.T) {
 func TestStartError(t *testing.T) {
 	w := makeWorld(t, testConfig(2))
 	w.startError = errors.New("program not found in PATH: puma")
-	w.pump()
+	w.do(func() {})
 	w.advance(time.Minute)
 	if w.s.find(1).crash.exit != "program not found in PATH: puma" || w.settled != 1 {
 		t.Errorf("crash is %+v, settled %d", w.s.find(1).crash, w.settled)
