@@ -63,7 +63,7 @@ type doorway struct {
 	tokens  []string
 }
 
-func newDoorway(t *testing.T, refusal *api.Error) *doorway {
+func newDoorway(t testing.TB, refusal *api.Error) *doorway {
 	d := &doorway{path: testkit.TempSocket(t, "ctl.sock"), refusal: refusal}
 	l, err := net.Listen("unix", d.path)
 	if err != nil {

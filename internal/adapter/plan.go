@@ -75,8 +75,8 @@ var languages = map[string]struct {
 	config.AdapterRack: {"ruby/rack.rb", words("ruby"), []string{"Gemfile", "Gemfile.lock"}},
 	config.AdapterWSGI: {"python/wsgi.py", python, pythonLocks},
 	config.AdapterASGI: {"python/asgi.py", python, pythonLocks},
-	config.AdapterNode: {"node/node.mjs", words("node"), nodeLocks},
-	config.AdapterBun:  {"bun/bun.mjs", words("bun"), append([]string{"bun.lock", "bun.lockb", "bunfig.toml"}, nodeLocks...)},
+	config.AdapterNode: {"javascript/node.mjs", words("node"), nodeLocks},
+	config.AdapterBun:  {"javascript/bun.mjs", words("bun", "run"), append([]string{"bun.lock", "bun.lockb", "bunfig.toml"}, nodeLocks...)},
 }
 
 var (

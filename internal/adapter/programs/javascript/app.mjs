@@ -12,8 +12,9 @@ import { explain, say, traceOf } from './errors.mjs';
 const RELOADS_MAX = 500;
 const FILES_MAX = 20000; // reported to ripd
 
-// Files that decide how the app is loaded. A process reads them once.
-const BEYOND = ['package.json', 'package-lock.json', 'npm-shrinkwrap.json', 'yarn.lock', 'pnpm-lock.yaml', 'bun.lock', 'bun.lockb', 'bunfig.toml', 'tsconfig.json'];
+// Files of the app's folder that decide how it is loaded. A process reads them
+// once.
+const BEYOND = ['package.json', 'package-lock.json', 'npm-shrinkwrap.json', 'yarn.lock', 'pnpm-lock.yaml', 'bun.lock', 'bun.lockb', 'bunfig.toml', 'tsconfig.json', '.env', '.env.local'];
 
 const external = (file) => file.includes('/node_modules/');
 
@@ -33,12 +34,12 @@ export class App {
   #reported = 0; // files that ripd knows
   #reloads = 0;
 
-  constructor({ engine, listening, entry, mode }) {
+  constructor({ engine, listening, entry, root, mode }) {
     this.#engine = engine;
     this.#listening = listening;
     this.#entry = entry;
     this.#mode = mode;
-    if (mode !== 'none') for (const file of beyond(path.dirname(entry))) this.#beyond.set(file, stampOf(file));
+    if (mode !== 'none') for (const name of BEYOND) this.#beyond.set(path.join(root, name), stampOf(path.join(root, name)));
   }
 
   // load loads the app for the first time; what it throws is the app's fault.
@@ -176,19 +177,6 @@ export class App {
   report() {
     if (this.#engine.loaded().size === this.#reported) return null;
     return register(this.files()).catch((error) => say(`files were not reported: ${error.message}`));
-  }
-}
-
-// beyond gives the places of BEYOND from the entry's folder up to the first
-// one with a package.json.
-function beyond(dir) {
-  const places = [];
-  for (let folder = dir; ; folder = path.dirname(folder)) {
-    for (const name of BEYOND) places.push(path.join(folder, name));
-    if (fs.existsSync(path.join(folder, 'package.json')) || folder === path.dirname(folder)) {
-      if (folder !== '/') return places;
-      return BEYOND.map((name) => path.join(dir, name));
-    }
   }
 }
 

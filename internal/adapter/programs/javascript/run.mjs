@@ -1,5 +1,6 @@
 // A worker from its start to its end, the same under Node.js and Bun.
 import { realpathSync } from 'node:fs';
+import path from 'node:path';
 import { App } from './app.mjs';
 import { Listening } from './apps.mjs';
 import { register } from './control.mjs';
@@ -9,7 +10,7 @@ import { NodeServer } from './nodeserver.mjs';
 
 // run serves the app of RIP_ENTRY with what the runtime can do (`engine`).
 export async function run(engine) {
-  const { RIP_ENTRY, SOCKET_PATH, RIP_RELOAD: mode = 'none', RIP_CONCURRENCY, RIP_DEVELOPMENT } = process.env;
+  const { RIP_ENTRY, RIP_ROOT, SOCKET_PATH, RIP_RELOAD: mode = 'none', RIP_CONCURRENCY, RIP_DEVELOPMENT } = process.env;
   if (!RIP_ENTRY || !SOCKET_PATH) {
     say('this is a worker of ripd: it needs RIP_ENTRY and SOCKET_PATH');
     process.exit(2);
@@ -20,7 +21,8 @@ export async function run(engine) {
   for (const signal of ['SIGTERM', 'SIGINT']) {
     process.on(signal, () => (ready ? life.leave(0) : process.exit(0)));
   }
-  const app = new App({ engine, listening, entry: realpathSync(RIP_ENTRY), mode });
+  const entry = realpathSync(RIP_ENTRY);
+  const app = new App({ engine, listening, entry, root: RIP_ROOT ?? path.dirname(entry), mode });
   try {
     if (mode !== 'none') engine.watch();
     await app.load({ evenBroken: mode === 'module' && RIP_DEVELOPMENT === '1' });
