@@ -308,6 +308,12 @@ class Reloader:
             worker.report(error, "", "the changed app does not load")
         self.error = error
 
+    def fail(self, error):
+        """The app was loaded, but did not start: it is loaded again when a file has changed."""
+        self.error = error
+        if self.tracker:
+            self.dirty.update(self.tracker.files)
+
     def affected(self):
         """The modules of the changed files, and all that import them. When the entry
         is none of them, nobody knows who depends on what: then all modules."""
