@@ -12,13 +12,6 @@ func (p *Pool) Slots(w *Worker) []*Slot {
 // Given tells whether Wait would return at once.
 func (s *Slot) Given() bool { return len(s.wake) > 0 }
 
-// Waits tells whether the ticket stands in the queue.
-func (p *Pool) Waits(t *Ticket) bool {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	return t.state == waiting
-}
-
 // OlderWaits tells whether a request that arrived before t stands in the queue.
 func (p *Pool) OlderWaits(t *Ticket) bool {
 	p.mu.Lock()
