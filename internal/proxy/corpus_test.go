@@ -52,7 +52,7 @@ func TestCorpus(t *testing.T) {
 // step is one step of a case.
 type step struct{ verb, arg, text string }
 
-func readCase(t *testing.T, file string) (steps []step) {
+func readCase(t testing.TB, file string) (steps []step) {
 	t.Helper()
 	data, err := os.ReadFile(file)
 	if err != nil {
@@ -77,7 +77,7 @@ func readCase(t *testing.T, file string) (steps []step) {
 var repetition = regexp.MustCompile(`\{(.)\*(\d+)\}`)
 
 // unescape turns a line of a case into bytes.
-func unescape(t *testing.T, line string) string {
+func unescape(t testing.TB, line string) string {
 	t.Helper()
 	end := "\r\n"
 	if s, found := strings.CutSuffix(line, `\`); found {
