@@ -61,8 +61,13 @@ func exits(ts *testscript.TestScript, neg bool, args []string) {
 	}
 }
 
+// client calls an app: "demo", or "demo@blue" with its variant.
 func client(ts *testscript.TestScript, app string) *api.Client {
-	return api.NewClient(api.ControlSocket(ts.Getenv("RUNTIME_DIRECTORY"), "rip_main_"+app), "")
+	app, variant, _ := strings.Cut(app, "@")
+	if variant == "" {
+		variant = "main"
+	}
+	return api.NewClient(api.ControlSocket(ts.Getenv("RUNTIME_DIRECTORY"), "rip_"+variant+"_"+app), "")
 }
 
 // await waits until an app is in a state: "await demo ready", "busy", "stopping".

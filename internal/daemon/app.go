@@ -67,6 +67,7 @@ type app struct {
 	tasks    sync.WaitGroup
 	quit     chan struct{} // ends the tasks
 
+	signals  chan os.Signal
 	greeting greeting
 	stopping atomic.Bool
 	hasty    atomic.Bool   // a second signal came
@@ -83,6 +84,7 @@ func (a *app) open() error {
 	a.asked, a.failed = make(chan string, 1), make(chan error, 1)
 	a.stopped, a.quit = make(chan struct{}), make(chan struct{})
 	a.broker = newBroker()
+	a.listenToSignals()
 	var err error
 	if a.handed, err = systemd.Files(); err != nil { // first, while no other descriptor is open
 		return err

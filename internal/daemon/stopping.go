@@ -24,11 +24,16 @@ const (
 	atOnce = time.Second
 )
 
+// listenToSignals begins to take signals, which serve then obeys: one that comes
+// during the start is not lost, and leaves nothing half done.
+func (a *app) listenToSignals() {
+	a.signals = make(chan os.Signal, 4)
+	signal.Notify(a.signals, syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP)
+}
+
 // serve runs the app until it is told to stop, and returns the exit code.
 func (a *app) serve() int {
-	signals := make(chan os.Signal, 4)
-	signal.Notify(signals, syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP)
-	defer signal.Stop(signals)
+	defer signal.Stop(a.signals)
 	a.greeting.hello(a)
 	a.run()
 
@@ -44,7 +49,7 @@ func (a *app) serve() int {
 	}
 	for {
 		select {
-		case got := <-signals:
+		case got := <-a.signals:
 			sig, _ := got.(syscall.Signal)
 			switch {
 			case sig == syscall.SIGHUP && !a.terminalGone():
@@ -188,6 +193,9 @@ func (a *app) endAtOnce() {
 
 // close takes down what open has made, in the opposite order.
 func (a *app) close() {
+	if a.signals != nil {
+		signal.Stop(a.signals)
+	}
 	if a.quit != nil {
 		close(a.quit)
 	}
