@@ -35,6 +35,7 @@ type Notifier struct {
 	mu      sync.Mutex
 	pending []message // in order; not empty while the goroutine runs
 	closed  bool
+	muted   bool
 	stop    chan struct{}
 	done    sync.WaitGroup
 }
@@ -114,6 +115,9 @@ func (n *Notifier) send(assignment, status string) error {
 	defer n.mu.Unlock()
 	if n.closed {
 		return errors.New("the notifier is closed")
+	}
+	if n.muted {
+		return nil
 	}
 	if len(n.pending) > 0 {
 		return n.enqueue(m)
