@@ -193,9 +193,6 @@ func (a *app) endAtOnce() {
 
 // close takes down what open has made, in the opposite order.
 func (a *app) close() {
-	if a.signals != nil {
-		signal.Stop(a.signals)
-	}
 	if a.quit != nil {
 		close(a.quit)
 	}
@@ -234,6 +231,9 @@ func (a *app) close() {
 		_ = a.programs.Remove()
 	}
 	a.lock.release()
+	if a.signals != nil {
+		signal.Stop(a.signals)
+	}
 	if a.journal != nil {
 		_ = a.journal.Close() // there is nowhere left to report it
 	}
