@@ -30,9 +30,6 @@ type spool struct {
 // empty reports whether all that was written has been read.
 func (s *spool) empty() bool { return s.memOff == len(s.mem) && s.rd == s.wr }
 
-// size is the number of bytes written since the spool was last reset.
-func (s *spool) size() int64 { return int64(len(s.mem)) + s.wr }
-
 // write takes all of b, or nothing with errSpoolFull or the file's error.
 func (s *spool) write(b []byte) error {
 	if s.empty() && !s.keep {
