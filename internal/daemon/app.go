@@ -279,8 +279,14 @@ func (a *app) watch(generation int, files []string) {
 // supervisor's goroutine calls it.
 func (a *app) commit(r *release) {
 	a.server.Configure(r.config)
-	if a.fresh != nil {
-		a.watch(r.generation, r.ownFiles())
+	if a.fresh == nil {
+		return
+	}
+	if err := a.fresh.startedFrom(r.generation, r.ownFiles()); err != nil {
+		a.log.Warn("some of the app's files are not watched", "error", err.Error())
+	}
+	for _, file := range a.fresh.stamps.Restless() {
+		a.log.Info("the app writes this file whenever it starts: its changes start nothing anew", "file", file)
 	}
 }
 

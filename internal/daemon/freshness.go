@@ -31,25 +31,37 @@ type freshness struct {
 
 	// The rest belongs to the supervisor's goroutine.
 	generation int
-	files      map[string]bool // that this generation has loaded
+	own        []string        // that the release is started from
+	files      map[string]bool // these, and what the generation's workers have loaded
 }
 
 // newFreshness watches the files of the first generation, before it is started.
 func newFreshness(own []string) (*freshness, error) {
 	f := &freshness{}
-	err := f.loaded(1, own)
+	err := f.startedFrom(1, own)
 	f.stamps.Refresh()
 	return f, err
 }
 
+// startedFrom tells which files the release of the generation is started from. They
+// are watched whatever its workers load.
+func (f *freshness) startedFrom(generation int, own []string) error {
+	f.own = own
+	return f.loaded(generation, own)
+}
+
 // loaded adds what a worker of the generation has loaded. The first of a newer
-// generation replaces the files of the older ones.
+// generation replaces the files that the older ones have loaded.
 func (f *freshness) loaded(generation int, files []string) error {
 	if generation < f.generation {
 		return nil
 	}
-	if generation > f.generation {
+	newer := generation > f.generation
+	if newer {
 		f.generation, f.files = generation, map[string]bool{}
+		for _, file := range f.own {
+			f.files[file] = true
+		}
 	}
 	known := len(f.files)
 	for _, file := range files {
@@ -57,7 +69,7 @@ func (f *freshness) loaded(generation int, files []string) error {
 			f.files[file] = true
 		}
 	}
-	if len(f.files) == known {
+	if !newer && len(f.files) == known {
 		return nil
 	}
 	return f.stamps.Set(slices.Sorted(maps.Keys(f.files)))

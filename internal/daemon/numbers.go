@@ -110,7 +110,9 @@ func (a *app) gauges() metrics.Gauges {
 	}
 	for _, w := range s.Workers {
 		g.Workers[w.State.String()]++
-		g.WorkersBusy += w.InFlight
+		if w.InFlight > 0 {
+			g.WorkersBusy++
+		}
 	}
 	stats := a.server.Stats()
 	g.Connections = map[string]int{"idle": stats.Idle, "active": stats.Connections - stats.Idle}

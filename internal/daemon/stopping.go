@@ -29,6 +29,9 @@ const (
 func (a *app) listenToSignals() {
 	a.signals = make(chan os.Signal, 4)
 	signal.Notify(a.signals, syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP)
+	// A reader of the log that goes away is no reason to end, as SIGPIPE on standard
+	// output would be (os/signal). Ignoring it instead would be inherited by workers.
+	signal.Notify(make(chan os.Signal, 1), syscall.SIGPIPE)
 }
 
 // serve runs the app until it is told to stop, and returns the exit code.
