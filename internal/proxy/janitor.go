@@ -102,14 +102,15 @@ func (s *Server) round(now time.Duration) int {
 	return len(s.conns)
 }
 
-// noticeEnd looks, once each time that the connection has become idle, whether the
-// client has ended its side. onReadable does not hear of an end that came in one
-// event with the last request's bytes, and to read again after every request
-// would cost more than this.
+// noticeEnd looks, once after the connection has become idle or got its last
+// answer, whether the client has ended its side. onReadable does not hear of an end
+// that came in one event with the last request's bytes, and to read again after
+// every request would cost more than this.
 func (c *conn) noticeEnd(now, idleTime time.Duration) {
-	at := c.deadline.Load()
+	at, phase := c.deadline.Load(), c.phase.Load()
 	since := time.Duration(at) - idleTime
-	if c.phase.Load() != phaseIdle || at == c.lookedAt || now-since < tick*roundTicks {
+	idle := phase == phaseIdle && now-since >= tick*roundTicks
+	if !idle && phase != phaseClosing || at == c.lookedAt {
 		return
 	}
 	c.lookedAt = at

@@ -242,7 +242,7 @@ func TestRetryWhenConnectingFails(t *testing.T) {
 
 func TestSlowReaderHoldsNoWorker(t *testing.T) {
 	r := newRig(t, nil)
-	big := strings.Repeat("0123456789abcdef", 2<<20) // 32 MB
+	big := strings.Repeat("0123456789abcdef", 1<<18) // 4 MB
 	r.worker(handler(func(req *http.Request) string {
 		if req.RequestURI == "/big" {
 			return ok(big)
