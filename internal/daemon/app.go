@@ -228,6 +228,9 @@ func (a *app) openData(first *release) (err error) {
 		a.fresh.changed = func(path string) error { return a.super.ask(func() { a.super.changed(path) }) }
 		a.fresh.flush = func(p *proxy.Page) { go a.server.AnswerWaiting(p) }
 		options.Fresh = a.fresh.check
+		if a.config.Foreground { // the app's words are for its developer alone
+			options.Broken = reportPage
+		}
 	}
 	a.seats = newSeats()
 	a.server = proxy.New(options, a.seats.event)
@@ -251,7 +254,7 @@ func (a *app) openSupervisor(first *release) (err error) {
 	}
 	if a.fresh != nil {
 		d.files = a.watch
-		if a.config.Foreground { // the app's words are for its developer alone
+		if a.config.Foreground {
 			d.tellTrouble = a.fresh.trouble
 		}
 	}

@@ -1,10 +1,7 @@
 package daemon
 
 import (
-	"fmt"
-	"html"
 	"maps"
-	"net/http"
 	"os"
 	"path/filepath"
 	"slices"
@@ -108,21 +105,10 @@ func (f *freshness) trouble(t *failure) {
 		f.page.Store(nil)
 		return
 	}
-	page := errorPage(t)
+	page := troublePage(t)
 	if f.page.Swap(page) == nil {
 		f.flush(page)
 	}
-}
-
-// errorPage shows a developer the app's own last words.
-func errorPage(t *failure) *proxy.Page {
-	var b strings.Builder
-	b.WriteString("<!doctype html>\n<meta charset=\"utf-8\">\n<title>The app does not start</title>\n" +
-		"<style>body{font:16px/1.5 system-ui,sans-serif;max-width:60rem;margin:3rem auto;padding:0 1rem}" +
-		"pre{background:#f4f4f4;padding:1rem;overflow:auto}@media(prefers-color-scheme:dark){body{background:#111;color:#ddd}pre{background:#222}}</style>\n")
-	fmt.Fprintf(&b, "<h1>The app does not start</h1>\n<p>%s</p>\n<pre>%s</pre>\n<p>ripd starts it again when a file changes.</p>\n",
-		html.EscapeString(t.reason), html.EscapeString(strings.Join(t.words, "\n")))
-	return &proxy.Page{Status: http.StatusServiceUnavailable, ContentType: "text/html; charset=utf-8", Body: []byte(b.String())}
 }
 
 // ownFiles are the files that a release is started from, as far as its settings
