@@ -341,7 +341,7 @@ class Reloader:
         modules = {name: sys.modules.pop(name) for name in names if name in sys.modules}
         files, edges = tracker.files, tracker.edges
         before = {path: (clock(), stamp_of(path)) for path in files}
-        tracker.files = {path: f for path, f in files.items() if f.owner is not None and f.owner not in names}
+        tracker.files = {path: f for path, f in files.items() if f.owner in edges and f.owner not in names}
         tracker.edges = {name: set(imported) for name, imported in edges.items() if name not in names}
         held = self.unlink(modules)
         importlib.invalidate_caches()
@@ -361,18 +361,19 @@ class Reloader:
             setattr(parent, name, value)
         seen = tracker.files
         tracker.files, tracker.edges = files, edges
-        for path, (since, stamp) in before.items():  # the failed state is known now
-            if path in seen or path in self.dirty:
-                new = seen.get(path)
-                files[path] = File(new.stamp if new else stamp, since, None, files[path].owner)
+        # The state that does not load is known now: the next try comes when it has
+        # changed. What it has that the modules in force do not is dirty until then.
+        for path, (since, stamp) in before.items():
+            old, new = files[path], seen.get(path)
+            if new is not None:
+                files[path] = new
+                if new.digest != old.digest:
+                    self.dirty.add(path)
+            elif path in self.dirty:
+                files[path] = File(stamp, since, None, old.owner)
                 files[path].racy = False
-                if new:
-                    files[path].digest, files[path].racy = new.digest, new.racy
-                self.dirty.add(path)
         for path, file in seen.items():
-            if path not in files:
-                files[path] = file
-                self.dirty.add(path)
+            files.setdefault(path, file)
         return failed
 
     @staticmethod

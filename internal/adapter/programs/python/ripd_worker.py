@@ -102,7 +102,7 @@ def trace_of(error):
     told = traceback.TracebackException.from_exception(error)
     part = told
     while part is not None:
-        frames = [f for f in part.stack if not f.filename.startswith((HERE, "<frozen importlib"))]
+        frames = [f for f in part.stack if not f.filename.startswith((HERE, "<frozen importlib", importlib.__file__))]
         part.stack = traceback.StackSummary.from_list(frames)
         part = part.__cause__ or part.__context__
     return "".join(told.format())

@@ -271,9 +271,17 @@ module Ripd
       take_from(Object, 2)
     end
 
+    # What was put back has its place here, in Ruby's notes, and not in the app's files.
+    RESTORED = Hash.new { |holders, holder| holders[holder] = {} }.compare_by_identity
+
     # Puts it back.
     def restore
-      @constants.each { |holder, name, value| holder.const_set(name, value) unless holder.const_defined?(name, false) }
+      @constants.each do |holder, name, value|
+        next if holder.const_defined?(name, false)
+
+        holder.const_set(name, value)
+        RESTORED[holder][name] = true
+      end
       $LOADED_FEATURES.concat(@features - $LOADED_FEATURES)
     end
 
@@ -301,8 +309,9 @@ module Ripd
     def take_from(holder, depth)
       holder.constants(false).each do |name|
         later = holder.autoload?(name, false)
-        if later ? @tracker.mine?(::File.expand_path(later)) : mine?(holder, name)
+        if later ? @tracker.mine?(feature(later)) : mine?(holder, name)
           value = later ? nil : holder.const_get(name, false)
+          RESTORED[holder].delete(name) if RESTORED.key?(holder)
           holder.send(:remove_const, name)
           @constants << [holder, name, value] unless later
         elsif depth > 1 && !later
@@ -312,9 +321,20 @@ module Ripd
       end
     end
 
+    # The file behind what is given to autoload.
+    def feature(path)
+      return path if path.start_with?("/")
+
+      $LOAD_PATH.resolve_feature_path(path)&.last || ""
+    rescue LoadError
+      ""
+    end
+
     def mine?(holder, name)
+      return true if RESTORED.key?(holder) && RESTORED[holder].key?(name)
+
       path, = holder.const_source_location(name, false)
-      path.is_a?(String) && @tracker.mine?(::File.expand_path(path))
+      path.is_a?(String) && @tracker.mine?(path)
     rescue NameError
       false
     end
