@@ -49,15 +49,16 @@ type conn struct {
 	address []byte // the client's, without the port; nil on a unix socket
 	proto   []byte // the value of X-Forwarded-Proto
 
-	in     *block // what has been read; nil while nothing has
-	big    []byte // instead of in, for a head larger than a block
-	filled int
-	began  time.Duration // when the first byte of what is in the buffer came
-	head   *headScratch  // of the request whose body is being read
-	want   wish
-	kept   bool // the buffer has bytes that advance has not seen
-	waits  bool // the last request went into the queue
-	gone   bool // reading has ended: the peer's end, an error, or a deadline
+	in      *block // what has been read; nil while nothing has
+	big     []byte // instead of in, for a head larger than a block
+	filled  int
+	began   time.Duration // when the first byte of what is in the buffer came
+	partial *headScratch  // of a head that is not complete; nil otherwise
+	head    *headScratch  // of the request whose body is being read
+	want    wish
+	kept    bool // the buffer has bytes that advance has not seen
+	waits   bool // the last request went into the queue
+	gone    bool // reading has ended: the peer's end, an error, or a deadline
 
 	phase    atomic.Uint32
 	turn     atomic.Uint32
@@ -152,6 +153,9 @@ func (c *conn) end() {
 	}
 	c.nc.Close()
 	c.dropBuffer()
+	if c.partial != nil {
+		c.partial.free()
+	}
 	c.srv.forget(c)
 }
 
@@ -195,11 +199,15 @@ func (c *conn) advance() (leave bool) {
 			c.dropBuffer() // nothing that follows the last answer is looked at
 			return false
 		}
-		h := newHeadScratch()
+		h := c.partial
+		c.partial = nil
+		if h == nil {
+			h = newHeadScratch()
+		}
 		n, err := h.req.Parse(c.buffer(), c.srv.headLimits())
 		switch {
 		case err == http1.ErrIncomplete:
-			h.free()
+			c.partial = h // it remembers how far it has looked
 			return c.awaitHead()
 		case err != nil:
 			c.refuseHead(h, err)

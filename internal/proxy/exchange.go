@@ -17,6 +17,10 @@ import (
 // how an endless stream learns that nobody listens.
 const streamGrace = time.Second
 
+// busyPause is how long a worker that said it is busy gets nothing, so that another
+// one can take what it gave back.
+const busyPause = 20 * time.Millisecond
+
 // exchange reads the answer to the request in hand, which has been written, and
 // gives it to the client. Requests that wait follow on the same connection for as
 // long as each answer comes whole in one read; the others are read piece by piece.
@@ -342,6 +346,9 @@ func (l *lease) retry(cause pool.Cause) {
 	l.since.Store(0)
 	r.answer = answerRecord{}
 	verdict, displaced := l.srv.pool.Retry(l.slot, l.srv.clock.now())
+	if cause == pool.CauseBusy {
+		defer time.Sleep(busyPause) // or this slot would take the request itself
+	}
 	if displaced != nil {
 		displaced.Request.(*request).refuse(503, pool.Full.String())
 	}
