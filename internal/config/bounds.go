@@ -22,6 +22,8 @@ const (
 	MaxMaxRequests = 1_000_000_000
 	MaxQueueSize   = 1_000_000
 	MaxConnections = 1_000_000
+	// MaxSample is the most that log.sample can be.
+	MaxSample = 1_000_000_000
 	// MaxListeners is the number of addresses of one kind.
 	MaxListeners = 64
 )

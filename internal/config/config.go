@@ -196,9 +196,32 @@ type Log struct {
 	// JSON tells that ripd's own lines are JSON too: log.access is "json", or
 	// --json-logging was given.
 	JSON bool
+	// AccessTo says where access lines go. Load leaves it at AccessToFile where
+	// a file was given, and never at AccessToOff: then Access is off.
+	AccessTo AccessTo
+	// AccessFile is the absolute path of the access log's file, "" for none.
+	AccessFile string
+	// Slow is the time in the queue and with a worker from which on a request is
+	// slow; 0 makes none slow. Default 1 s.
+	Slow time.Duration
+	// Sample makes one of so many requests, that are neither errors nor slow, have
+	// a line in systemd's journal; 0 is none. Default 100.
+	Sample int
 	// Level is the least level of ripd's own lines. Default info.
 	Level slog.Level
 }
+
+// AccessTo is where access lines go.
+type AccessTo string
+
+// The places of access lines. AccessToAuto is a selection of them where the output is
+// systemd's journal, else all of them to the output.
+const (
+	AccessToAuto   AccessTo = "auto"
+	AccessToOutput AccessTo = "output"
+	AccessToFile   AccessTo = "file"
+	AccessToOff    AccessTo = "off"
+)
 
 // Ready says by which sign a new worker is taken as ready.
 type Ready string

@@ -20,9 +20,7 @@ func (l *loader) finish() {
 	l.finishReady()
 	l.finishProxy()
 	l.finishReload()
-	if l.cfg.Log.Access == AccessJSON {
-		l.cfg.Log.JSON = true
-	}
+	l.finishLog()
 }
 
 // finishApp finds out what is run, and where.
@@ -268,5 +266,19 @@ func (l *loader) finishReload() {
 	case !set && c.Foreground:
 		c.Reload.Mode = ModeProcess
 		l.note("reload: process, because ripd runs in the foreground")
+	}
+}
+
+// finishLog decides where access lines go.
+func (l *loader) finishLog() {
+	log := &l.cfg.Log
+	log.JSON = log.JSON || log.Access == AccessJSON
+	switch {
+	case log.AccessTo == AccessToOff:
+		log.Access = AccessOff
+	case log.AccessTo == AccessToFile && log.AccessFile == "" && !l.failed("log.access_to", "log.access_file"):
+		l.failKey("log.access_to", faultf("there is no file for the access lines").hinted(`name it: access_file = "/var/log/ripd/%s/access.log"`, l.cfg.Name))
+	case log.AccessTo == AccessToAuto && log.AccessFile != "":
+		log.AccessTo = AccessToFile
 	}
 }

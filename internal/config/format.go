@@ -22,6 +22,8 @@ func (s *setting) format(value any) string {
 		return quote(string(v))
 	case Access:
 		return quote(string(v))
+	case AccessTo:
+		return quote(string(v))
 	case bool:
 		return strconv.FormatBool(v)
 	case int:
@@ -97,6 +99,8 @@ func (s *setting) current(c *Config) any {
 	case *Mode:
 		return *p
 	case *Access:
+		return *p
+	case *AccessTo:
 		return *p
 	case *slog.Level:
 		return *p

@@ -71,6 +71,10 @@ var keyCases = map[string]keyCase{
 	"tls.hsts":                {[]string{`""`}, map[string]string{`"x"`: "TLS is not in this version"}},
 	"reload.mode":             {[]string{`"none"`, `"process"`}, map[string]string{`"module"`: "needs an adapter that loads code inside its process", `"proces"`: `did you mean "process"?`}},
 	"log.access":              {[]string{`"human"`, `"json"`, `"off"`}, map[string]string{`"jsn"`: `did you mean "json"?`, `false`: "wanted a string"}},
+	"log.access_to":           {[]string{`"auto"`, `"output"`, `"off"`}, map[string]string{`"file"`: "there is no file for the access lines", `"ouput"`: `did you mean "output"?`, `true`: "wanted a string"}},
+	"log.access_file":         {[]string{`""`, `"/tmp/access.log"`}, map[string]string{`"~/x"`: "~ is not replaced", `1`: "wanted a path"}},
+	"log.slow":                {[]string{`"0s"`, `"1ms"`, `"24h"`}, map[string]string{`"25h"`: "too much", `1`: `write "1s" for seconds`}},
+	"log.sample":              {[]string{`0`, `1`, `1000000000`}, map[string]string{`-1`: "too little", `"1"`: "without quotes"}},
 	"log.level":               {[]string{`"debug"`, `"info"`, `"warn"`, `"error"`}, map[string]string{`"warning"`: "not one of debug, info, warn or error", `1`: "wanted a string"}},
 }
 

@@ -25,7 +25,7 @@ func TestDefaults(t *testing.T) {
 		Limits: Limits{Header: 32 << 10, Body: 100 << 20, Buffer: 64 << 10, ResponseSpool: 1 << 30, Connections: 16384, Line: 16 << 10},
 		Proxy:  Proxy{RequestBuffering: true, StatusPath: "/status"},
 		Reload: Reload{Mode: ModeProcess},
-		Log:    Log{Access: AccessHuman, Level: slog.LevelInfo},
+		Log:    Log{Access: AccessHuman, AccessTo: AccessToAuto, Slow: time.Second, Sample: 100, Level: slog.LevelInfo},
 	}
 	got := *c
 	got.settings, got.notes = nil, nil

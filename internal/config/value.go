@@ -326,6 +326,8 @@ func assign(field, value any) {
 		*p = Mode(value.(string))
 	case *Access:
 		*p = Access(value.(string))
+	case *AccessTo:
+		*p = AccessTo(value.(string))
 	case *slog.Level:
 		*p = levels[value.(string)]
 	}

@@ -89,8 +89,7 @@ func (a *app) open() error {
 	if a.handed, err = systemd.Files(); err != nil { // first, while no other descriptor is open
 		return err
 	}
-	a.openJournal()
-	for _, f := range []func() error{a.openNotifier, a.openNames, a.openPrograms} {
+	for _, f := range []func() error{a.openJournal, a.openNotifier, a.openNames, a.openPrograms} {
 		if err := f(); err != nil {
 			return err
 		}
@@ -108,22 +107,6 @@ func (a *app) open() error {
 		return err
 	}
 	return a.openSupervisor(first)
-}
-
-func (a *app) openJournal() {
-	a.look = journal.Look{Stamp: journal.Date}
-	if f, ok := a.out.(*os.File); ok {
-		a.look = journal.LookAt(f, a.getenv)
-	}
-	mode := a.config.Log.Access
-	if a.config.Log.JSON {
-		mode = config.AccessJSON
-	}
-	a.journal = journal.Open(journal.Options{Out: a.out, Mode: mode, Look: a.look, Level: a.config.Log.Level, App: a.config.Name})
-	if a.config.Log.Access == config.AccessOff {
-		a.journal.Access = nil
-	}
-	a.log = a.journal.Log
 }
 
 func (a *app) getenv(name string) string {

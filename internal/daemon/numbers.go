@@ -72,7 +72,7 @@ const queueCalm = 5
 func (a *app) sample() {
 	ticker := time.NewTicker(sampleEvery)
 	defer ticker.Stop()
-	var refused uint64
+	var refused, leftOut uint64
 	calm := queueCalm
 	for {
 		select {
@@ -95,6 +95,10 @@ func (a *app) sample() {
 			}
 		}
 		refused = count
+		if n := a.journal.Access.LeftOut(); n > leftOut {
+			a.log.Warn("too many errors or slow requests for the journal: some access lines were left out", "left_out", n-leftOut)
+			leftOut = n
+		}
 	}
 }
 
@@ -103,7 +107,7 @@ func (a *app) gauges() metrics.Gauges {
 	s := a.server.Pool().Snapshot(a.server.Now())
 	g := metrics.Gauges{
 		QueueLength: s.QueueLength, QueueSize: s.QueueSize, OldestWait: s.OldestWait,
-		Workers: map[string]int{}, Leases: s.Counts.Leases, LogDropped: a.journal.Dropped(),
+		Workers: map[string]int{}, Leases: s.Counts.Leases, LogDropped: a.journal.Dropped(), LogLeftOut: a.journal.Access.LeftOut(),
 	}
 	for state := pool.Starting; state < pool.Gone; state++ {
 		g.Workers[state.String()] = 0

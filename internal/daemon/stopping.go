@@ -28,7 +28,7 @@ const (
 // during the start is not lost, and leaves nothing half done.
 func (a *app) listenToSignals() {
 	a.signals = make(chan os.Signal, 4)
-	signal.Notify(a.signals, syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP)
+	signal.Notify(a.signals, syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP, syscall.SIGUSR1)
 	// A reader of the log that goes away is no reason to end, as SIGPIPE on standard
 	// output would be (os/signal). Ignoring it instead would be inherited by workers.
 	signal.Notify(make(chan os.Signal, 1), syscall.SIGPIPE)
@@ -55,6 +55,8 @@ func (a *app) serve() int {
 		case got := <-a.signals:
 			sig, _ := got.(syscall.Signal)
 			switch {
+			case sig == syscall.SIGUSR1:
+				a.reopen()
 			case sig == syscall.SIGHUP && !a.terminalGone():
 				a.reload()
 			case a.stopping.Load():

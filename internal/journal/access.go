@@ -33,6 +33,8 @@ type AccessOptions struct {
 	App string
 	// Stamp is the time that starts the line (human).
 	Stamp Stamp
+	// Choice chooses the lines; nil takes all of them.
+	Choice *Choice
 	// Width is the terminal's width in columns (human): the path takes what
 	// the other columns leave. 0 means a path of 40 columns.
 	Width int
@@ -67,16 +69,18 @@ type Access struct {
 // AccessLog writes one line for each request. Its methods may be called from
 // several goroutines at once, and on a nil *AccessLog, which writes nothing.
 type AccessLog struct {
-	mode  config.Access
-	sink  *Sink
-	own   bool // the sink is closed with the log
-	human human
-	json  jsonLine
+	mode   config.Access
+	sink   *Sink
+	own    bool // the sink is closed with the log
+	choice *Choice
+	app    string
+	human  human
+	json   jsonLine
 }
 
 // NewAccessLog returns a log that is ready. Close ends it.
 func NewAccessLog(o AccessOptions) *AccessLog {
-	l := &AccessLog{mode: o.Mode}
+	l := &AccessLog{mode: o.Mode, choice: o.Choice, app: o.App}
 	if o.Mode == config.AccessOff || o.Out == nil {
 		l.mode = config.AccessOff
 		return l
@@ -102,9 +106,17 @@ func (l *AccessLog) Log(a *Access) {
 	if !l.Enabled() {
 		return
 	}
+	why := ""
+	if l.choice != nil {
+		if why = l.choice.choose(a); why == "" {
+			return
+		}
+	}
 	var room [lineSize]byte
 	line := room[:0]
-	if l.mode == config.AccessJSON {
+	if l.sink.entries != nil {
+		line = l.appendEntry(line, a, why)
+	} else if l.mode == config.AccessJSON {
 		line = l.json.append(line, a)
 	} else {
 		line = l.human.append(line, a)
@@ -114,6 +126,56 @@ func (l *AccessLog) Log(a *Access) {
 
 // lineSize is the room for a line on the stack, in bytes.
 const lineSize = 1024
+
+// appendEntry writes an entry for systemd's journal, whose text is the line for
+// people.
+func (l *AccessLog) appendEntry(b []byte, a *Access, why string) []byte {
+	priority := byte(priorityInfo)
+	if a.Status >= 500 {
+		priority = priorityWarning
+	}
+	start := len(b)
+	b = append(openEntry(b, priority), "SYSLOG_IDENTIFIER=ripd@"...)
+	b = appendField(append(append(b, l.app...), '\n'), "RIP_APP", l.app)
+	b = appendField(b, "RIP_LINE", MsgRequest)
+	b = appendIntField(b, "HTTP_STATUS", int64(a.Status))
+	b = append(appendColumn(append(b, "HTTP_METHOD="...), a.Method, maxMethod, false), '\n')
+	b = append(appendColumn(append(b, "HTTP_PATH="...), a.Path, maxPath, false), '\n')
+	b = append(appendColumn(append(b, "HTTP_CLIENT="...), a.Client, maxClient, false), '\n')
+	b = append(appendMillis(append(b, "RIP_TOTAL_MS="...), a.Total), '\n')
+	b = append(appendMillis(append(b, "RIP_QUEUE_MS="...), a.Queue), '\n')
+	b = append(appendMillis(append(b, "RIP_WORKER_MS="...), a.Worker), '\n')
+	b = appendIntField(b, "RIP_BYTES_IN", a.BytesIn)
+	b = appendIntField(b, "RIP_BYTES_OUT", a.BytesOut)
+	if a.WorkerID > 0 {
+		b = appendIntField(b, "RIP_WORKER", int64(a.WorkerID))
+		b = appendIntField(b, "RIP_GENERATION", int64(a.Generation))
+	}
+	if len(a.RequestID) > 0 {
+		b = append(appendColumn(append(b, "REQUEST_ID="...), a.RequestID, maxID, false), '\n')
+	}
+	if a.Cause != "" {
+		b = appendField(b, "RIP_CAUSE", a.Cause)
+	}
+	if a.Retried {
+		b = append(b, "RIP_RETRIED=1\n"...)
+	}
+	if why != "" {
+		b = appendField(b, "RIP_CHOSEN", why)
+	}
+	text := len(b)
+	b = l.human.append(b, a)
+	return closeEntry(b[:len(b)-1], start, text, 0)
+}
+
+// LeftOut returns how many lines were chosen since the start, and yet left out
+// because there were too many in one second.
+func (l *AccessLog) LeftOut() uint64 {
+	if !l.Enabled() || l.choice == nil {
+		return 0
+	}
+	return l.choice.leftOut.Load()
+}
 
 // Dropped returns how many lines the log's sink has lost since the start.
 func (l *AccessLog) Dropped() uint64 {

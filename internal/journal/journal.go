@@ -4,6 +4,7 @@
 package journal
 
 import (
+	"errors"
 	"io"
 	"log/slog"
 
@@ -23,6 +24,14 @@ type Options struct {
 	Level slog.Leveler
 	// App is the app's name, a field of every JSON line.
 	App string
+	// Choice chooses the access lines; nil takes all of them.
+	Choice *Choice
+	// File takes the access lines, all of them, in place of Out. The journal
+	// closes it.
+	File *File
+	// Entries is systemd's own journal, which takes entries in place of the lines for
+	// Out; nil where that is not the journal. The journal closes it.
+	Entries *Sender
 }
 
 // Journal is the three logs of one ripd on one sink.
@@ -31,6 +40,8 @@ type Journal struct {
 	Access  *AccessLog
 	Workers *WorkerLog
 	Log     *slog.Logger
+
+	file *File
 }
 
 // Open returns the logs that o asks for. Close ends them.
@@ -38,16 +49,20 @@ func Open(o Options) *Journal {
 	json := o.Mode == config.AccessJSON
 	logger := LoggerOptions{
 		Terminal: o.Look.Terminal, Color: o.Look.Color, Stamp: o.Look.Stamp,
-		JSON: json, Level: o.Level, App: o.App,
+		JSON: json, Level: o.Level, App: o.App, Entries: o.Entries != nil,
 	}
-	sink := NewSink(SinkOptions{Out: o.Out, Report: logger})
+	sink := NewSink(SinkOptions{Out: o.Out, Entries: o.Entries, Report: logger})
 	logger.Out = sink
+	access := AccessOptions{
+		Mode: o.Mode, Out: sink, App: o.App, Choice: o.Choice,
+		Color: o.Look.Color, Stamp: o.Look.Stamp, Width: o.Look.Width,
+	}
+	if o.File != nil {
+		access = AccessOptions{Mode: o.Mode, Out: o.File, App: o.App, Stamp: Date}
+	}
 	return &Journal{
-		Sink: sink,
-		Access: NewAccessLog(AccessOptions{
-			Mode: o.Mode, Out: sink, App: o.App,
-			Color: o.Look.Color, Stamp: o.Look.Stamp, Width: o.Look.Width,
-		}),
+		Sink: sink, file: o.File,
+		Access: NewAccessLog(access),
 		Workers: NewWorkerLog(WorkerOptions{
 			JSON: json, Out: sink, App: o.App, Color: o.Look.Color, Stamp: o.Look.Stamp,
 		}),
@@ -56,8 +71,32 @@ func Open(o Options) *Journal {
 }
 
 // Dropped returns how many lines were lost since the start.
-func (j *Journal) Dropped() uint64 { return j.Sink.Dropped() }
+func (j *Journal) Dropped() uint64 {
+	dropped := j.Sink.Dropped()
+	if j.file != nil {
+		dropped += j.Access.Dropped()
+	}
+	return dropped
+}
 
-// Close writes what waits, for at most CloseTimeout, and ends the sink's
-// goroutine. Lines that come later are counted as dropped.
-func (j *Journal) Close() error { return j.Sink.Close() }
+// Reopen opens the access log's file under its name. It does nothing when there
+// is none.
+func (j *Journal) Reopen() error {
+	if j.file == nil {
+		return nil
+	}
+	return j.file.Reopen()
+}
+
+// Close writes what waits, for at most CloseTimeout for each output, and ends the
+// goroutines. Lines that come later are counted as dropped.
+func (j *Journal) Close() error {
+	err := j.Sink.Close()
+	if j.file == nil {
+		return err
+	}
+	if failed := j.Access.Close(); failed != nil {
+		return errors.Join(err, failed) // its goroutine may still write to the file
+	}
+	return errors.Join(err, j.file.Close())
+}

@@ -33,6 +33,9 @@ type LoggerOptions struct {
 	Level slog.Leveler
 	// App is the field app (JSON); "" leaves it out.
 	App string
+	// Entries makes the lines entries of systemd's journal, for a Sink that sends
+	// them. It wins over Terminal and JSON.
+	Entries bool
 }
 
 // NewLogger returns ripd's own logger. It writes time spans in milliseconds,
@@ -46,6 +49,8 @@ func NewLogger(o LoggerOptions) *slog.Logger {
 		o.Level = slog.LevelInfo
 	}
 	switch {
+	case o.Entries:
+		return slog.New(&entryHandler{out: o.Out, level: o.Level, app: o.App})
 	case o.JSON:
 		logger := slog.New(slog.NewJSONHandler(o.Out, &slog.HandlerOptions{Level: o.Level, ReplaceAttr: replaceJSON}))
 		if o.App != "" {

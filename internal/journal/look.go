@@ -13,6 +13,8 @@ import (
 type Look struct {
 	// Terminal: a person watches.
 	Terminal bool
+	// Journal: systemd's journal takes the lines.
+	Journal bool
 	// Color: the terminal shows colours, and nobody asked for none.
 	Color bool
 	// Stamp is the time that a line for people starts with.
@@ -28,7 +30,7 @@ func LookAt(f *os.File, getenv func(name string) string) Look {
 	fd := int(f.Fd())
 	if !term.IsTerminal(fd) {
 		if isJournal(fd, getenv("JOURNAL_STREAM")) {
-			return Look{Stamp: None}
+			return Look{Journal: true, Stamp: None}
 		}
 		return Look{Stamp: Date}
 	}

@@ -31,7 +31,7 @@ func TestLookAtFile(t *testing.T) {
 		{fmt.Sprintf("%d:%d", st.Dev, st.Ino), None},
 	} {
 		got := LookAt(f, environment(map[string]string{"JOURNAL_STREAM": test.stream, "TERM": "xterm"}))
-		if got != (Look{Stamp: test.want}) {
+		if got != (Look{Stamp: test.want, Journal: test.want == None}) {
 			t.Errorf("JOURNAL_STREAM=%s: %+v", test.stream, got)
 		}
 	}

@@ -48,12 +48,13 @@ type WorkerLog struct {
 	json  bool
 	color bool
 	clock clock
+	app   string
 	start string // JSON: what follows the time
 }
 
 // NewWorkerLog returns a log that is ready.
 func NewWorkerLog(o WorkerOptions) *WorkerLog {
-	l := &WorkerLog{out: o.Out, json: o.JSON, color: o.Color}
+	l := &WorkerLog{out: o.Out, json: o.JSON, color: o.Color, app: o.App}
 	l.sink, _ = o.Out.(*Sink)
 	l.clock.stamp = o.Stamp
 	if o.JSON {
@@ -70,7 +71,9 @@ func (l *WorkerLog) Log(w *WorkerLine) {
 	}
 	var room [lineSize]byte
 	line := room[:0]
-	if l.json {
+	if l.sink != nil && l.sink.entries != nil {
+		line = l.appendEntry(line, w)
+	} else if l.json {
 		line = l.appendJSON(line, w)
 	} else {
 		line = l.appendHuman(line, w)
@@ -203,4 +206,32 @@ func appendRecord(dst, object []byte) []byte {
 		i += size
 	}
 	return dst
+}
+
+// appendEntry writes an entry for systemd's journal, under the worker's own
+// identifier. The text may begin with its priority, as "<3>" (sd-daemon(3)). It is
+// the line as it came, without colours and with everything else escaped that
+// is not printable.
+func (l *WorkerLog) appendEntry(b []byte, w *WorkerLine) []byte {
+	text, priority, flags := w.Text, byte(priorityInfo), byte(entryOutput)
+	if len(text) >= 3 && text[0] == '<' && text[1] >= '0' && text[1] <= '7' && text[2] == '>' {
+		priority, text, flags = text[1], text[3:], flags|entryOrdered
+	}
+	if len(text) > 0 && (text[0] == ' ' || text[0] == '\t') {
+		flags |= entryGoesOn
+	}
+	if w.Truncated {
+		flags |= entryOpen
+	}
+	start := len(b)
+	b = openEntry(b, priority)
+	b = append(append(append(b, "SYSLOG_IDENTIFIER="...), l.app...), "/worker-"...)
+	b = append(strconv.AppendInt(b, int64(w.Worker), 10), '\n')
+	b = appendField(appendField(b, "RIP_APP", l.app), "RIP_LINE", MsgOutput)
+	b = appendIntField(b, "RIP_WORKER", int64(w.Worker))
+	b = appendIntField(b, "RIP_GENERATION", int64(w.Generation))
+	b = appendIntField(b, "OBJECT_PID", int64(w.PID))
+	b = appendField(b, "RIP_STREAM", w.Stream)
+	begin := len(b)
+	return closeEntry(appendText(b, text, false), start, begin, flags)
 }

@@ -19,6 +19,9 @@ const (
 	// FlushEvery is how long lines gather before they are written. The first
 	// line after a pause is written at once.
 	FlushEvery = 50 * time.Millisecond
+	// gatherFor is how long the first entry for systemd's journal waits for lines
+	// that may belong to it.
+	gatherFor = 5 * time.Millisecond
 	// flushBytes is how much may gather before it is written early, in bytes.
 	flushBytes = 64 << 10
 	// CloseTimeout bounds Close: an output that takes nothing for so long
@@ -31,6 +34,9 @@ type SinkOptions struct {
 	// Out takes the lines. Its Write is called from one goroutine, with many
 	// lines at once, and may block for as long as it likes.
 	Out io.Writer
+	// Entries takes the lines in place of Out, when it is not nil: they are
+	// entries of systemd's journal. The sink closes it.
+	Entries *Sender
 	// Report shapes the one message that the sink writes itself, about lines
 	// that were dropped; its Out and Level are not used.
 	Report LoggerOptions
@@ -41,6 +47,8 @@ type SinkOptions struct {
 // several goroutines at once.
 type Sink struct {
 	out     io.Writer
+	entries *Sender // in place of out
+	app     string  // of entries
 	report  *slog.Logger
 	reports bytes.Buffer // what report has written; the goroutine's own
 	torn    bool         // the output ends within a line; the goroutine's own
@@ -64,6 +72,8 @@ type Sink struct {
 func NewSink(o SinkOptions) *Sink {
 	s := &Sink{
 		out:     o.Out,
+		entries: o.Entries,
+		app:     o.Report.App,
 		wake:    make(chan struct{}, 1),
 		full:    make(chan struct{}, 1),
 		closing: make(chan struct{}),
@@ -71,7 +81,7 @@ func NewSink(o SinkOptions) *Sink {
 		buf:     make([]byte, 0, 2*flushBytes),
 		spare:   make([]byte, 0, 2*flushBytes),
 	}
-	o.Report.Out, o.Report.Level = &s.reports, nil
+	o.Report.Out, o.Report.Level, o.Report.Entries = &s.reports, nil, s.entries != nil
 	s.report = NewLogger(o.Report)
 	go s.run()
 	return s
@@ -80,8 +90,21 @@ func NewSink(o SinkOptions) *Sink {
 // Write takes whole lines. It never blocks and never fails: what finds no
 // place is counted. Lines given to Write may use the reserve.
 func (s *Sink) Write(p []byte) (int, error) {
+	if s.entries != nil {
+		for line := range bytes.Lines(p) {
+			s.entry(bytes.TrimRight(line, "\n"))
+		}
+		return len(p), nil
+	}
 	s.add(p, bytes.Count(p, newline), MaxBuffered)
 	return len(p), nil
+}
+
+// entry takes a line that nobody has made an entry of.
+func (s *Sink) entry(line []byte) {
+	b := append(append(openEntry(nil, priorityInfo), identity(s.app)...), "RIP_LINE=message\n"...)
+	text := len(b)
+	s.add(closeEntry(append(b, line...), 0, text, 0), 1, MaxBuffered)
 }
 
 var newline = []byte("\n")
@@ -144,15 +167,23 @@ func (s *Sink) run() {
 		case <-s.wake:
 		case <-s.closing:
 		}
+		if s.entries != nil {
+			s.wait(pause, gatherFor)
+		}
 		if !s.flush() && s.ending() {
 			return
 		}
-		pause.Reset(FlushEvery)
-		select {
-		case <-pause.C:
-		case <-s.full:
-		case <-s.closing:
-		}
+		s.wait(pause, FlushEvery)
+	}
+}
+
+// wait lets lines gather.
+func (s *Sink) wait(pause *time.Timer, d time.Duration) {
+	pause.Reset(d)
+	select {
+	case <-pause.C:
+	case <-s.full:
+	case <-s.closing:
 	}
 }
 
@@ -193,6 +224,12 @@ func (s *Sink) write(batch []byte, lines int) bool {
 	if len(batch) == 0 {
 		return true
 	}
+	if s.entries != nil {
+		if lost := s.entries.send(batch); lost > 0 {
+			return s.failed(lost)
+		}
+		return true
+	}
 	if s.torn {
 		// The rest of a line is lost: its start must not run into the next.
 		if _, err := s.out.Write(newline); err != nil {
@@ -226,6 +263,9 @@ func (s *Sink) tell(lost uint64) bool {
 	s.reports.Reset()
 	s.report.Warn("log lines were dropped, the output did not take them",
 		"dropped", lost, "within_ms", time.Since(since))
+	if s.entries != nil {
+		return s.entries.send(s.reports.Bytes()) == 0
+	}
 	_, err := s.out.Write(s.reports.Bytes())
 	return err == nil
 }
@@ -246,14 +286,27 @@ func (s *Sink) Close() error {
 	defer timeout.Stop()
 	select {
 	case <-s.done:
-		return nil
+		return s.end()
 	case <-timeout.C:
 	}
-	if out, ok := s.out.(interface{ SetWriteDeadline(time.Time) error }); ok {
+	var deadlines any = s.out
+	if s.entries != nil {
+		deadlines = s.entries
+	}
+	if out, ok := deadlines.(interface{ SetWriteDeadline(time.Time) error }); ok {
 		// A pipe or socket that has deadlines lets its writer go.
 		if out.SetWriteDeadline(time.Now()) == nil {
 			<-s.done
+			_ = s.end()
 		}
 	}
 	return fmt.Errorf("the log's output took nothing for %v: its last lines are lost", CloseTimeout)
+}
+
+// end closes what the sink owns, once nothing is written any more.
+func (s *Sink) end() error {
+	if s.entries == nil {
+		return nil
+	}
+	return s.entries.Close()
 }

@@ -26,6 +26,9 @@ type Gauges struct {
 	Connections map[string]int
 	// LogDropped is how many log lines were dropped since the start.
 	LogDropped uint64
+	// LogLeftOut is how many access lines were chosen for the journal, and left
+	// out because there were too many in one second.
+	LogLeftOut uint64
 }
 
 func workerStates() []string { return []string{"starting", "ready", "drained", "retiring", "failed"} }
@@ -39,7 +42,8 @@ type snapshots struct {
 
 	queueLength, queueSize, oldestWait *prometheus.Desc
 	workers, workersBusy, leases       *prometheus.Desc
-	connections, logDropped, build     *prometheus.Desc
+	connections, logDropped            *prometheus.Desc
+	logLeftOut, build                  *prometheus.Desc
 }
 
 func newSnapshots(o Options) *snapshots {
@@ -61,6 +65,7 @@ func newSnapshots(o Options) *snapshots {
 		leases:      desc("ripd_leases_total", "Leases given: requests handed to a worker, a retried one twice."),
 		connections: desc("ripd_connections", "Connections of clients, by state.", "state"),
 		logDropped:  desc("ripd_log_dropped_total", "Log lines that were dropped because the output did not take them."),
+		logLeftOut:  desc("ripd_access_lines_left_out_total", "Access lines of errors and slow requests that the journal did not get because there were too many."),
 		build:       desc("ripd_build_info", "Constant 1, with ripd's version and Go's as labels.", "version", "go_version"),
 	}
 }
@@ -69,7 +74,7 @@ func newSnapshots(o Options) *snapshots {
 func (s *snapshots) Describe(ch chan<- *prometheus.Desc) {
 	for _, d := range []*prometheus.Desc{
 		s.queueLength, s.queueSize, s.oldestWait, s.workers, s.workersBusy,
-		s.leases, s.connections, s.logDropped, s.build,
+		s.leases, s.connections, s.logDropped, s.logLeftOut, s.build,
 	} {
 		ch <- d
 	}
@@ -93,5 +98,6 @@ func (s *snapshots) Collect(ch chan<- prometheus.Metric) {
 	}
 	send(s.leases, prometheus.CounterValue, float64(g.Leases))
 	send(s.logDropped, prometheus.CounterValue, float64(g.LogDropped))
+	send(s.logLeftOut, prometheus.CounterValue, float64(g.LogLeftOut))
 	send(s.build, prometheus.GaugeValue, 1, s.version, runtime.Version())
 }

@@ -43,6 +43,7 @@ type Metrics struct {
 	retried   *byCause
 	respawned *byCause
 	rolled    *byCause
+	upgraded  *byCause
 }
 
 // classes are the values of the label class, by the status's first digit.
@@ -85,6 +86,7 @@ func New(o Options) *Metrics {
 	m.retried = newByCause(counters(r, "ripd_retries_total", "Requests that were given to a second worker, by cause.", "cause"), knownRetries())
 	m.respawned = newByCause(counters(r, "ripd_respawns_total", "Workers that ended unasked and were replaced, by cause.", "cause"), knownRespawns())
 	m.rolled = newByCause(counters(r, "ripd_rolls_total", "Rolls that have ended, by verdict.", "verdict"), knownVerdicts())
+	m.upgraded = newByCause(counters(r, "ripd_upgrades_total", "Upgrades of ripd itself, by verdict.", "verdict"), knownVerdicts())
 
 	r.MustRegister(
 		newSnapshots(o),
@@ -153,6 +155,14 @@ func (m *Metrics) Respawned(cause string) {
 func (m *Metrics) Rolled(verdict string) {
 	if m != nil {
 		m.rolled.count(verdict)
+	}
+}
+
+// Upgraded counts one upgrade of ripd: done (counted by the ripd that has taken
+// over), rolled_back, failed.
+func (m *Metrics) Upgraded(verdict string) {
+	if m != nil {
+		m.upgraded.count(verdict)
 	}
 }
 
