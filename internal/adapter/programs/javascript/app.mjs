@@ -9,17 +9,26 @@ import { explain, say, traceOf } from './errors.mjs';
 
 // Each reload leaves the old modules in the runtime's cache, which cannot be
 // emptied. After so many the process is replaced.
-const RELOADS_MAX = 500;
+const RELOADS_MAX = Number(process.env.RIP_RELOADS_MAX) || 500;
 const FILES_MAX = 20000; // reported to ripd
+
+// A file that is being written changes several times within a few milliseconds.
+const SETTLE_MS = 10; // without a change before it is loaded
+const SETTLE_MOST_MS = 500;
+const PATIENCE_MS = 100; // for the rest of a save, when what is there cannot be loaded
+const HELD_MS = 50; // between two looks while a load does not come to its end
+const HELD = Symbol('held');
+
+const pause = (ms) => new Promise((resume) => setTimeout(resume, ms));
 
 // Files of the app's folder that decide how it is loaded. A process reads them
 // once.
 const BEYOND = ['package.json', 'package-lock.json', 'npm-shrinkwrap.json', 'yarn.lock', 'pnpm-lock.yaml', 'bun.lock', 'bun.lockb', 'bunfig.toml', 'tsconfig.json', '.env', '.env.local'];
 
-const external = (file) => file.includes('/node_modules/');
+// fixed files cannot be loaded a second time, or are not the app's own.
+const fixed = (file) => file.includes('/node_modules/') || file.endsWith('.node');
 
-// App has the state in which requests are answered:
-// {handler}, {broken: error}, or {stale: true} when only a new process will do.
+// App has the state in which requests are answered: {handler} or {broken: error}.
 export class App {
   state = {};
   #engine; // Node or Bun: import, drop, graph, loaded
@@ -27,10 +36,11 @@ export class App {
   #entry;
   #mode;
   #stamps = new Stamps();
-  #beyond = new Map(); // path → stamp
+  #beyond; // paths of BEYOND that are there
   #loading = null;
   #pending = new Set(); // what a failed load wanted to replace
   #seen = 0; // when what is loaded was looked at last (ms)
+  #looked = 0; // files that were loaded when ripd was told last
   #reported = 0; // files that ripd knows
   #reloads = 0;
 
@@ -39,7 +49,7 @@ export class App {
     this.#listening = listening;
     this.#entry = entry;
     this.#mode = mode;
-    if (mode !== 'none') for (const name of BEYOND) this.#beyond.set(path.join(root, name), stampOf(path.join(root, name)));
+    this.#beyond = BEYOND.map((name) => path.join(root, name)).filter((file) => fs.existsSync(file));
   }
 
   // load loads the app for the first time; what it throws is the app's fault.
@@ -71,7 +81,7 @@ export class App {
   // refresh makes sure that a request which is here now meets the files as they
   // are now. It gives null when they are loaded already.
   refresh() {
-    if (this.#mode !== 'module' || this.state.stale) return null;
+    if (this.#mode !== 'module') return null;
     if (this.#loading) return this.#afterLoading();
     return this.#check();
   }
@@ -88,40 +98,69 @@ export class App {
     const now = Date.now();
     const changed = this.#stamps.changed();
     this.#seen = now;
-    for (const [file, stamp] of this.#beyond) if (differs(file, stamp)) return this.#outdated(file);
     if (changed.length === 0) return null;
-    const native = changed.find((file) => file.endsWith('.node') || external(file));
-    if (native) return this.#outdated(native);
     this.#loading = this.#reload(changed).finally(() => (this.#loading = null));
     return this.#loading;
   }
 
-  #outdated(file) {
-    say(`${file} has changed: it needs a new process`);
-    this.state = { stale: true };
-    return null;
+  async #reload(changed) {
+    for (;;) {
+      await settled(changed);
+      const affected = this.#affected(changed);
+      const before = new Map();
+      for (const file of new Set([...affected, ...changed])) before.set(file, stampOf(file));
+      this.#seen = Date.now();
+      this.#engine.drop(affected, ++this.#reloads);
+      const failed = await this.#attempt(before);
+      for (const [file, stamp] of before) this.#stamps.set(file, stamp);
+      this.#look();
+      if (failed === null) {
+        this.#pending.clear();
+        return this.#forget();
+      }
+      for (const file of affected) this.#pending.add(file);
+      // Half of a save is no fault of the app: see what comes of it.
+      changed = await this.#nextSave(failed === HELD ? 0 : PATIENCE_MS);
+      if (changed.length > 0) continue;
+      if (failed !== HELD) return this.#broken(failed);
+    }
   }
 
-  async #reload(changed) {
-    const affected = this.#affected(changed);
-    const before = new Map();
-    for (const file of new Set([...affected, ...changed])) before.set(file, stampOf(file));
-    const start = Date.now();
-    this.#seen = start;
-    this.#engine.drop(affected, ++this.#reloads);
-    let failed = null;
+  // attempt loads the app once. It gives null when the new handler is in place,
+  // an error, or HELD: files have changed while the app does not yet listen.
+  async #attempt(before) {
+    let over = false;
     try {
-      const handler = await this.#handler();
+      this.#listening.begin();
+      const namespace = await this.#engine.import(this.#entry);
+      const found = appOf(namespace, this.#listening, this.#entry);
+      const held = this.#held(before, () => over);
+      const handler = await Promise.race([found, held]);
+      if (handler === HELD) return HELD;
       this.state = { handler };
-      this.#pending.clear();
+      return null;
     } catch (error) {
-      failed = error;
-      for (const file of affected) this.#pending.add(file);
+      return error ?? new Error('the app has thrown nothing');
+    } finally {
+      over = true;
     }
-    for (const [file, stamp] of before) this.#stamps.set(file, stamp);
-    this.#look();
-    if (failed) this.#broken(failed);
-    else this.#forget();
+  }
+
+  async #held(before, isOver) {
+    while (!isOver()) {
+      await pause(HELD_MS);
+      for (const [file, stamp] of before) if (differs(file, stamp)) return HELD;
+    }
+    return HELD;
+  }
+
+  // nextSave gives what has changed after at most so many milliseconds.
+  async #nextSave(most) {
+    for (const end = Date.now() + most; ; ) {
+      const changed = this.#stamps.changed();
+      if (changed.length > 0 || Date.now() >= end) return changed;
+      await pause(SETTLE_MS);
+    }
   }
 
   // affected are the changed files and all that depend on them, and the entry:
@@ -144,7 +183,7 @@ export class App {
   #look() {
     if (this.#mode !== 'module') return;
     for (const file of this.#engine.fresh()) {
-      if (!external(file) && !this.#stamps.has(file)) this.#stamps.observe(file, this.#seen);
+      if (!fixed(file) && !this.#stamps.has(file)) this.#stamps.observe(file, this.#seen);
     }
   }
 
@@ -156,28 +195,48 @@ export class App {
 
   // worn reports that the process should make place for a new one.
   get worn() {
-    return this.#reloads >= RELOADS_MAX;
+    return this.#reloads >= RELOADS_MAX || this.#engine.spent === true;
   }
 
-  // files are those that ripd has to watch; undefined in the mode `none`.
+  // files are those that ripd has to watch, and to start a new process for: all
+  // in the mode `process`, in `module` those that cannot be loaded anew.
   files() {
     if (this.#mode === 'none') return undefined;
     const loaded = this.#engine.loaded();
-    this.#reported = loaded.size;
-    const present = [...this.#beyond.keys()].filter((file) => fs.existsSync(file));
-    return [...new Set([...present, ...loaded])].slice(0, FILES_MAX);
+    this.#looked = loaded.size;
+    const files = this.#mode === 'module' ? [...loaded].filter(fixed) : [...loaded];
+    return [...new Set([...this.#beyond, ...files])].slice(0, FILES_MAX);
   }
 
   // reports: ripd is told of what a request loads.
   get reports() {
-    return this.#mode === 'process';
+    return this.#mode !== 'none';
   }
 
   // report tells ripd when there is more than it knows, else it gives null.
   report() {
-    if (this.#engine.loaded().size === this.#reported) return null;
-    return register(this.files()).catch((error) => say(`files were not reported: ${error.message}`));
+    if (this.#engine.loaded().size === this.#looked) return null;
+    const files = this.files();
+    if (files.length === this.#reported) return null;
+    return this.#tell(files).catch((error) => say(`files were not reported: ${error.message}`));
   }
+
+  // enroll says for the first time that the worker is ready.
+  enroll() {
+    return this.#tell(this.files());
+  }
+
+  async #tell(files) {
+    this.#reported = files?.length ?? 0;
+    await register(files);
+  }
+}
+
+// settled waits until the files were left alone for a moment.
+async function settled(files) {
+  const end = Date.now() + SETTLE_MOST_MS;
+  const isNew = (file) => Date.now() - (fs.statSync(file, { throwIfNoEntry: false })?.mtimeMs ?? 0) < SETTLE_MS;
+  while (Date.now() < end && files.some(isNew)) await pause(SETTLE_MS / 2);
 }
 
 function differs(file, stamp) {

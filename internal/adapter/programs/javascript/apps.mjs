@@ -47,13 +47,14 @@ export class Listening {
   // begin forgets what listened in an earlier load.
   begin() {
     this.#server = null;
+    for (const resume of this.#waiting.splice(0)) resume(null);
   }
 
   get server() {
     return this.#server;
   }
 
-  // next is the server that listens from now on.
+  // next is the server that listens from now on, null when a new load begins.
   next() {
     return this.#server ? Promise.resolve(this.#server) : new Promise((resume) => this.#waiting.push(resume));
   }
@@ -136,7 +137,8 @@ export async function appOf(namespace, listening, entry) {
     console.error(`${entry} exports no app (a fetch function, a handler, or an app of a framework): waiting until it listens`);
   }, 5000);
   try {
-    return serverOf(await listening.next());
+    const server = await listening.next();
+    return server && serverOf(server);
   } finally {
     clearTimeout(late);
   }

@@ -19,6 +19,8 @@ class BunEngine {
   #fresh = new Set();
   #imports = new Map(); // path → set of paths
   #asked = 0;
+  #stuck = new Set(); // see free
+  spent = false; // only a new process can go on
 
   watch() {}
 
@@ -30,14 +32,37 @@ class BunEngine {
 
   async import(entry) {
     process.argv[1] = entry;
+    await this.#free();
     this.#add(entry);
     try {
       return await import(entry);
     } catch (error) {
       this.#walk();
-      if (error?.position?.file) error.place = { file: error.position.file, line: error.position.line };
-      throw error;
+      const cached = new Set(Object.keys(require.cache));
+      for (const file of this.#known) if (!cached.has(file) && SCANNED.has(path.extname(file))) this.#stuck.add(file);
+      throw this.#explained(error);
     }
+  }
+
+  // free gets rid of modules that were linked but not run when an import failed:
+  // Bun forgets none that has not run. This runs what they were then.
+  async #free() {
+    for (const file of this.#stuck) {
+      await import(file).catch(() => {});
+      delete require.cache[file];
+    }
+    this.#stuck.clear();
+  }
+
+  #explained(error) {
+    const first = error?.errors?.[0] ?? error; // of several in one file
+    if (first?.position?.file) first.place = { file: first.position.file, line: first.position.line };
+    const without = /^Export named .* not found in module '(.+)'/.exec(first?.message)?.[1];
+    const importer = without && [...this.#imports].find(([, imports]) => imports?.has(without))?.[0];
+    if (importer) first.place = { file: importer, line: 0 };
+    // Bun remembers what a folder held: it may be wrong to look for this file.
+    if (/^ENOENT reading/.test(first?.message)) this.spent = true;
+    return first;
   }
 
   // walk adds what the loaded files import. A file that could not be loaded is

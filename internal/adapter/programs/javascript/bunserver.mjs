@@ -49,9 +49,10 @@ export class BunServer {
   async #answer(request) {
     const wait = this.#app.refresh();
     if (wait) await wait;
-    const { handler, broken, stale } = this.#app.state;
-    if (stale || (handler && !handler.fetch)) {
-      // What only a new process can load: ripd gives the request to another worker.
+    const { handler, broken } = this.#app.state;
+    if (handler && !handler.fetch) {
+      // The app has become one of (req, res), which needs the other server: ripd
+      // gives the request to another worker.
       await this.#life.leave(0);
       return busy();
     }

@@ -47,12 +47,7 @@ export class NodeServer {
   }
 
   async #answer(req, res) {
-    const { handler, broken, stale } = this.#app.state;
-    if (stale) {
-      // What only a new process can load: ripd gives the request to another worker.
-      await this.#life.leave(0);
-      return busy(res);
-    }
+    const { handler, broken } = this.#app.state;
     if (broken) return sendText(res, 500, { 'Rip-Worker-Error': fieldOf(broken) }, 'the app could not be loaded\n');
     this.#holdEnd(res);
     try {

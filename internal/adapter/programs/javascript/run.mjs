@@ -3,7 +3,6 @@ import { realpathSync } from 'node:fs';
 import path from 'node:path';
 import { App } from './app.mjs';
 import { Listening } from './apps.mjs';
-import { register } from './control.mjs';
 import { say, traceOf } from './errors.mjs';
 import { Life } from './life.mjs';
 import { NodeServer } from './nodeserver.mjs';
@@ -35,7 +34,7 @@ export async function run(engine) {
     life.door = engine.serverFor?.(app, life) ?? new NodeServer(app, life);
     await life.door.listen(SOCKET_PATH);
     ready = true;
-    await register(app.files());
+    await app.enroll();
   } catch (error) {
     say(error.message);
     process.exit(1);
