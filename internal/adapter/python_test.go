@@ -2,7 +2,6 @@ package adapter
 
 import (
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -159,9 +158,11 @@ func TestPythonOfTheApp(t *testing.T) {
 	if got := python(dir); got[0] != "python3" {
 		t.Errorf("%s", got)
 	}
-	testkit.Need(t, debianPython)
-	if out, err := exec.Command(debianPython, "-m", "venv", "--without-pip", filepath.Join(dir, ".venv")).CombinedOutput(); err != nil {
-		testkit.Lacking(t, "python3-venv: "+string(out))
+	if err := os.MkdirAll(filepath.Join(dir, ".venv/bin"), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Symlink(debianPython, filepath.Join(dir, ".venv/bin/python")); err != nil {
+		t.Fatal(err)
 	}
 	if got := python(dir); got[0] != filepath.Join(dir, ".venv/bin/python") {
 		t.Errorf("%s", got)

@@ -18,6 +18,9 @@ func TestExamples(t *testing.T) {
 		needs []string
 		says  string // how its page begins
 	}{
+		{"sinatra", []string{"ruby"}, "Sinatra"},
+		{"flask", []string{"/usr/bin/python3"}, "Flask"},
+		{"fastapi", []string{"/usr/bin/python3"}, "FastAPI"},
 		{"sinatra-puma", []string{"puma"}, "Sinatra"},
 		{"flask-gunicorn", []string{"gunicorn"}, "Flask"},
 		{"node-http", []string{"node"}, "Node.js"},
