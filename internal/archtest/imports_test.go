@@ -30,7 +30,8 @@ var mayImport = map[string][]string{
 	"internal/generator": {"config"},
 
 	"internal/adapter": {"api", "config"},
-	"internal/cli":     {"api", "config"},
+	"internal/cli":     {"api", "config", "units"},
+	"internal/units":   {},
 	"internal/control": {"api"},
 	"internal/pool":    {"config"},
 	"internal/proxy":   {"pool", "http1", "journal", "metrics", "config"},
@@ -42,6 +43,7 @@ var mayImport = map[string][]string{
 	"internal/e2e":      {},
 
 	"internal/control/controltest": {"control", "api"},
+	"internal/units/unitstest":     {"testkit"},
 
 	"internal/box":        {"testkit"},
 	"internal/box/boxapp": {},
@@ -49,7 +51,7 @@ var mayImport = map[string][]string{
 }
 
 // testHelpers are packages that nothing but tests may import.
-var testHelpers = []string{"internal/testkit", "internal/archtest", "internal/box", "internal/control/controltest"}
+var testHelpers = []string{"internal/testkit", "internal/archtest", "internal/box", "internal/control/controltest", "internal/units/unitstest"}
 
 // internalImports gives each package's imports under internal, tests not
 // counted.
@@ -105,7 +107,7 @@ func TestRipctlDoesNotLinkTheDaemon(t *testing.T) {
 		}
 	}
 	visit("cmd/ripctl")
-	want := []string{"internal/api", "internal/cli", "internal/config"}
+	want := []string{"internal/api", "internal/cli", "internal/config", "internal/units"}
 	if got := slices.Sorted(maps.Keys(linked)); !slices.Equal(got, want) {
 		t.Errorf("ripctl links %v, not %v", got, want)
 	}
