@@ -18,6 +18,7 @@ const (
 	PathReload  = "/v1/reload"  // POST RollRequest: Lines, last a Verdict
 	PathScale   = "/v1/scale"   // POST ScaleRequest: Lines, last a Verdict
 	PathStop    = "/v1/stop"    // POST StopRequest: Lines, last a Verdict
+	PathUpgrade = "/v1/upgrade" // POST UpgradeRequest: Lines, last a Verdict
 	PathDrain   = "/v1/drain"   // POST DrainRequest: OK
 	PathResume  = "/v1/resume"  // POST DrainRequest: OK
 	PathWorker  = "/v1/worker"  // POST Register or Deregister: OK; for workers

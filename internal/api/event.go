@@ -21,6 +21,7 @@ const (
 	EventScaled     EventKind = "scaled"          //
 	EventQueueFull  EventKind = "queue-full"      // requests are being refused; at most one a second
 	EventQueueEmpty EventKind = "queue-free"      // it takes requests again
+	EventUpgrade    EventKind = "upgrade"         // another ripd is to take over, or could not
 	EventStopping   EventKind = "stopping"        // ripd stops
 	EventLost       EventKind = "lost"            // the reader was too slow: Lost events are missing here
 	EventHeartbeat  EventKind = "heartbeat"       // nothing happened; the stream lives

@@ -6,6 +6,7 @@ const (
 	KindReload  = "reload"  // the same, as the service manager asks for it
 	KindScale   = "scale"
 	KindStop    = "stop"
+	KindUpgrade = "upgrade" // another ripd takes over
 )
 
 // StepKind is what a step of a long operation reports.
@@ -50,12 +51,14 @@ const (
 type Verdict struct {
 	OK         bool        `json:"ok"` // Verdict is done
 	Verdict    VerdictCode `json:"verdict"`
-	Kind       string      `json:"kind,omitempty"`       // KindRestart, KindReload, KindScale or KindStop
+	Kind       string      `json:"kind,omitempty"`       // KindRestart, KindReload, KindScale, KindStop or KindUpgrade
 	Generation int         `json:"generation,omitempty"` // the one that serves now
 	Reason     string      `json:"reason,omitempty"`     // one line: why it was not done
 	Output     []string    `json:"output,omitempty"`     // the app's last lines before it failed
 	Took       Millis      `json:"tookMs,omitempty"`     // from the start to the end
 	Scale      *Scale      `json:"scale,omitempty"`      // of a scale: what became of it
+	PID        int         `json:"pid,omitempty"`        // of an upgrade: the process of the ripd that serves now
+	Version    string      `json:"version,omitempty"`    // of an upgrade: its version
 }
 
 // Line is one line of the answer to a long operation: exactly one of its
@@ -67,6 +70,14 @@ type Line struct {
 
 // RollRequest is the body of POST /v1/restart and /v1/reload; it may be empty.
 type RollRequest struct{}
+
+// UpgradeRequest is the body of POST /v1/upgrade; it may be empty.
+type UpgradeRequest struct {
+	// Binary is the program to go on with, an absolute path. Empty means the
+	// program that ripd was started from, as it is on disk now. Naming one is for
+	// root and for the user who runs ripd: it runs with that user's rights.
+	Binary string `json:"binary,omitempty"`
+}
 
 // StopRequest is the body of POST /v1/stop; it may be empty.
 type StopRequest struct{}

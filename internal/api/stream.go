@@ -32,6 +32,11 @@ func (c *Client) Stop(ctx context.Context, step func(Step)) (Verdict, error) {
 	return c.long(ctx, PathStop, StopRequest{}, step)
 }
 
+// Upgrade has another ripd take over, and reports each step.
+func (c *Client) Upgrade(ctx context.Context, r UpgradeRequest, step func(Step)) (Verdict, error) {
+	return c.long(ctx, PathUpgrade, r, step)
+}
+
 // Begin starts a long operation and does not wait for its end. Path is
 // PathRestart or PathReload.
 func (c *Client) Begin(ctx context.Context, path string) error {

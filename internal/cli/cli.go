@@ -105,7 +105,7 @@ a member of the group ripctl).`,
 	root.SetUsageTemplate(usageTemplate)
 	for _, c := range []*cobra.Command{
 		s.list(), s.status(), s.workers(), s.events(), s.metrics(),
-		s.roll("restart"), s.roll("reload"), s.scale(), s.drain(), s.resume(), s.stop(),
+		s.roll("restart"), s.roll("reload"), s.scale(), s.drain(), s.resume(), s.upgrade(), s.stop(),
 		s.config(), s.version(), s.completion(),
 	} {
 		root.AddCommand(c)

@@ -119,6 +119,8 @@ func doneLine(v api.Verdict) string {
 		line = fmt.Sprintf("done: %s, before %d", counted(v.Scale.After, "worker"), v.Scale.Before)
 	case v.Kind == api.KindStop:
 		line = "stopped"
+	case v.Kind == api.KindUpgrade && v.PID > 0:
+		line = fmt.Sprintf("done: ripd %s serves, process %d", clean(v.Version), v.PID)
 	case v.Generation > 0:
 		line = fmt.Sprintf("done: generation %d serves", v.Generation)
 	}
@@ -139,6 +141,9 @@ func refused(name, what string, v api.Verdict) *problem {
 		p.exit, p.code = ExitRolledBack, api.CodeRolledBack
 		p.message = what + " was rolled back"
 		p.next = fmt.Sprintf("mend the app, then \"ripctl restart %s\"; the old workers were kept", name)
+		if v.Kind == api.KindUpgrade {
+			p.next = fmt.Sprintf("the ripd that ran goes on; mend what is wrong, then \"ripctl upgrade %s\"", name)
+		}
 	}
 	if v.Reason != "" {
 		p.message += ": " + v.Reason

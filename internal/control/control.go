@@ -41,6 +41,10 @@ type Operator interface {
 	// then still writes the verdict to its client: close the Server, which waits
 	// for that, before the process exits.
 	Stop(ctx context.Context, step func(api.Step)) api.Verdict
+	// Upgrade starts another ripd beside this one and hands everything over to it.
+	// When ctx ends, Upgrade may return; the upgrade goes on. After a verdict that is
+	// OK this ripd ends by itself.
+	Upgrade(ctx context.Context, r api.UpgradeRequest, step func(api.Step)) api.Verdict
 	// Events gives what happens from now on. The channel is bounded: a slow
 	// reader loses events, and the next that it gets is an api.EventLost. It is
 	// closed when ctx ends or ripd stops.

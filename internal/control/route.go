@@ -26,24 +26,26 @@ type route struct {
 	method   string
 	path     string
 	operator bool // for operators; the others are for workers
+	any      bool // for callers of every version
 	serve    func(*Server, http.ResponseWriter, *http.Request)
 }
 
 // routes are all calls. docs/control-api.md has a section for each.
 func routes() []route {
 	return []route{
-		{http.MethodGet, api.PathStatus, true, (*Server).status},
-		{http.MethodGet, api.PathWorkers, true, (*Server).workers},
-		{http.MethodGet, api.PathConfig, true, (*Server).config},
-		{http.MethodGet, api.PathEvents, true, (*Server).events},
-		{http.MethodGet, api.PathMetrics, true, (*Server).metrics},
-		{http.MethodPost, api.PathRestart, true, (*Server).restart},
-		{http.MethodPost, api.PathReload, true, (*Server).reload},
-		{http.MethodPost, api.PathScale, true, (*Server).scale},
-		{http.MethodPost, api.PathStop, true, (*Server).stop},
-		{http.MethodPost, api.PathDrain, true, (*Server).drain},
-		{http.MethodPost, api.PathResume, true, (*Server).resume},
-		{http.MethodPost, api.PathWorker, false, (*Server).worker},
+		{http.MethodGet, api.PathStatus, true, false, (*Server).status},
+		{http.MethodGet, api.PathWorkers, true, false, (*Server).workers},
+		{http.MethodGet, api.PathConfig, true, false, (*Server).config},
+		{http.MethodGet, api.PathEvents, true, false, (*Server).events},
+		{http.MethodGet, api.PathMetrics, true, false, (*Server).metrics},
+		{http.MethodPost, api.PathRestart, true, false, (*Server).restart},
+		{http.MethodPost, api.PathReload, true, false, (*Server).reload},
+		{http.MethodPost, api.PathScale, true, false, (*Server).scale},
+		{http.MethodPost, api.PathStop, true, false, (*Server).stop},
+		{http.MethodPost, api.PathUpgrade, true, true, (*Server).upgrade}, // a newer ripctl wants a newer ripd
+		{http.MethodPost, api.PathDrain, true, false, (*Server).drain},
+		{http.MethodPost, api.PathResume, true, false, (*Server).resume},
+		{http.MethodPost, api.PathWorker, false, false, (*Server).worker},
 	}
 }
 
@@ -134,7 +136,7 @@ func (s *Server) admit(r route, d door, q *http.Request) *failure {
 			WithHint("call as the user who started ripd, or as root"))
 	}
 	client := q.Header.Get(api.HeaderVersion)
-	if r.operator && r.method != http.MethodGet && !api.Compatible(client, s.o.Version) {
+	if r.operator && !r.any && r.method != http.MethodGet && !api.Compatible(client, s.o.Version) {
 		return fail(http.StatusPreconditionFailed, api.Errorf(api.CodeVersion, "the caller is version %.32q, and this ripd is %s", client, s.o.Version).
 			WithHint("use the ripctl that was installed with this ripd, or restart the app's ripd with the new version"))
 	}

@@ -4,6 +4,8 @@ import (
 	"context"
 	"encoding/json"
 	"net/http"
+	"os"
+	"path/filepath"
 	"sync"
 	"time"
 
@@ -37,6 +39,29 @@ func (s *Server) stop(w http.ResponseWriter, q *http.Request) {
 	st.begin()
 	s.long(q, st, func(ctx context.Context, step func(api.Step)) (api.Verdict, error) {
 		return s.o.Operator.Stop(ctx, step), nil
+	})
+}
+
+// upgrade lets a caller choose the program only if he could run it as ripd's user
+// anyway: whoever else may use the operators' door must not run what he likes there.
+func (s *Server) upgrade(w http.ResponseWriter, q *http.Request) {
+	var r api.UpgradeRequest
+	f := decode(q, &r)
+	if uid := peerFrom(q.Context()).UID; f == nil && r.Binary != "" && uid != 0 && uid != os.Getuid() {
+		f = fail(http.StatusForbidden, api.Errorf(api.CodeForbidden, "user id %d may not choose the program that ripd goes on with", uid).
+			WithHint("leave \"binary\" out, or call as root"))
+	}
+	if f == nil && r.Binary != "" && !filepath.IsAbs(r.Binary) {
+		f = usage("the path of the program is not absolute: %.64q", r.Binary)
+	}
+	if f != nil {
+		s.answer(w, q, f)
+		return
+	}
+	st := s.newStream(w)
+	st.begin()
+	s.long(q, st, func(ctx context.Context, step func(api.Step)) (api.Verdict, error) {
+		return s.o.Operator.Upgrade(ctx, r, step), nil
 	})
 }
 

@@ -31,8 +31,10 @@ import (
 type app struct {
 	config  *config.Config // of the start
 	input   config.Input
+	args    []string
 	environ []string
 	out     io.Writer
+	errOut  io.Writer
 	version string
 	started time.Time
 	notes   []string
@@ -43,15 +45,19 @@ type app struct {
 	handed   *systemd.Handed
 	notifier *systemd.Notifier
 
+	heir *heir // nil: this ripd was started by itself
+
 	dir          string // of the sockets
 	lock         *nameLock
 	programs     adapter.Programs
 	listeners    []net.Listener
+	ownListeners bool // ripd has opened them
 	urls         []string
 	anyone       bool           // a listener is open to all interfaces
-	workerDoor   net.Listener   // ripd's own control socket
+	frontDoor    net.Listener   // ripd's own control socket, rip_….ctl.sock
+	workerDoor   net.Listener   // after an upgrade, a door for this ripd's workers alone
 	operatorDoor []net.Listener // systemd's, if it gave any
-	workerPath   string         // of workerDoor
+	workerPath   string         // of the workers' door
 	controlPath  string         // of the operators' door
 
 	metrics  *metrics.Metrics
@@ -71,6 +77,12 @@ type app struct {
 	greeting greeting
 	stopping atomic.Bool
 	hasty    atomic.Bool   // a second signal came
+	halt     chan struct{} // closed when it stops
+
+	upgrading  atomic.Bool // holds until this ripd has ended, or the upgrade has failed
+	handedOver atomic.Bool // another ripd serves; this one finishes what it has
+	linked     *link       // to that one
+
 	asked    chan string   // holds one: why ripd shall stop
 	failed   chan error    // holds one: a listener that cannot go on
 	stopped  chan struct{} // closed when the workers are gone
@@ -82,11 +94,14 @@ type app struct {
 func (a *app) open() error {
 	a.started = time.Now()
 	a.asked, a.failed = make(chan string, 1), make(chan error, 1)
-	a.stopped, a.quit = make(chan struct{}), make(chan struct{})
+	a.stopped, a.quit, a.halt = make(chan struct{}), make(chan struct{}), make(chan struct{})
 	a.broker = newBroker()
 	a.listenToSignals()
 	var err error
 	if a.handed, err = systemd.Files(); err != nil { // first, while no other descriptor is open
+		return err
+	}
+	if err := a.heir.greet(a); err != nil {
 		return err
 	}
 	for _, f := range []func() error{a.openJournal, a.openNotifier, a.openNames, a.openPrograms} {
@@ -125,6 +140,9 @@ func (a *app) openNotifier() (err error) {
 		a.log.Warn("a socket from systemd is not used", "name", odd.Name, "fd", odd.FD, "problem", odd.Problem)
 	}
 	a.notifier, err = systemd.NewNotifier()
+	if a.heir != nil {
+		a.notifier.Mute() // until this is the main process
+	}
 	return err
 }
 
@@ -134,8 +152,12 @@ func (a *app) openNames() (err error) {
 		return err
 	}
 	prefix := a.config.SocketPrefix
-	longest := socketOf(a.dir, prefix)(config.MaxWorkers, 2)
+	longest := socketOf(a.dir, heirPrefix(prefix, a.heir.epoch()))(config.MaxWorkers, 2)
 	if err := api.CheckSocketPath(longest); err != nil {
+		return err
+	}
+	if a.heir != nil {
+		a.lock, err = a.heir.takeNames(a.dir, prefix)
 		return err
 	}
 	if a.lock, err = takeLock(a.dir, prefix, a.config.Name); err != nil {
@@ -149,14 +171,18 @@ func (a *app) openPrograms() (err error) {
 	if len(a.config.Command) > 0 || a.config.Demo {
 		return nil
 	}
-	a.programs, err = adapter.Write(filepath.Join(a.dir, a.config.SocketPrefix+".programs"))
+	a.programs, err = adapter.Write(filepath.Join(a.dir, a.workerPrefix()+programsSuffix))
 	return err
 }
 
 // openListeners opens the clients' sockets, or takes over systemd's.
 func (a *app) openListeners() (err error) {
+	if a.heir != nil {
+		return a.inheritListeners()
+	}
 	a.listeners = a.handed.Take(systemd.HTTP)
 	if len(a.listeners) == 0 {
+		a.ownListeners = true
 		var notes []string
 		a.listeners, notes, err = openListeners(a.config.Listen.HTTP, a.config.Listen.HTTPAsked)
 		if err != nil {
@@ -176,9 +202,12 @@ func (a *app) openListeners() (err error) {
 // operators and workers; where systemd gives the operators a door of their own, it
 // is for workers alone.
 func (a *app) openControl() (err error) {
+	if a.heir != nil {
+		return a.inheritControl()
+	}
 	a.workerPath = api.ControlSocket(a.dir, a.config.SocketPrefix)
 	a.controlPath = a.workerPath
-	if a.workerDoor, err = openUnix(a.workerPath); err != nil {
+	if a.frontDoor, err = openUnix(a.workerPath); err != nil {
 		return err
 	}
 	if err := os.Chmod(a.workerPath, 0o600); err != nil {
@@ -232,7 +261,7 @@ func (a *app) openSupervisor(first *release) (err error) {
 		backoff: func() backoff { return worker.NewBackoff(mathrand.Float64) },
 		prepare: preparer{a.input, a.programs}.prepare, aside: func(f func()) { go f() }, commit: a.commit,
 		usage: readUsage, state: worker.ProcState, files: func(int, []string) {}, token: rand.Text,
-		socket: socketOf(a.dir, a.config.SocketPrefix), events: a.broker.publish, count: &a.count, rolled: a.rolled,
+		socket: socketOf(a.dir, a.workerPrefix()), events: a.publish, count: &a.count, rolled: a.rolled,
 		ready: a.firstReady, settled: a.settled, log: a.log,
 	}
 	if a.fresh != nil {
@@ -242,6 +271,7 @@ func (a *app) openSupervisor(first *release) (err error) {
 		}
 	}
 	a.super = newSupervisor(d, first)
+	a.heir.adopt(a.super)
 	a.control = control.NewServer(control.Options{
 		Operator: operator{a}, Registrar: operator{a}, Metrics: a.metrics.Handler(), Version: a.version,
 		Connections: control.DefaultConnections + 2*a.config.Workers.Count, Log: a.log,
@@ -280,13 +310,23 @@ func (a *app) commit(r *release) {
 func (a *app) run() {
 	go a.super.run()
 	a.tasks.Go(a.sample)
-	if len(a.operatorDoor) > 0 {
+	if a.heir != nil {
 		a.door(a.workerDoor, a.control.ServeWorkers)
+		a.tasks.Go(a.inherit) // which calls serveAll when it is time
+		return
+	}
+	a.serveAll()
+}
+
+// serveAll starts to accept, from operators and from clients.
+func (a *app) serveAll() {
+	if len(a.operatorDoor) > 0 {
+		a.door(a.frontDoor, a.control.ServeWorkers)
 		for _, l := range a.operatorDoor {
 			a.door(l, a.control.ServeOperators)
 		}
 	} else {
-		a.door(a.workerDoor, a.control.ServeBoth)
+		a.door(a.frontDoor, a.control.ServeBoth)
 	}
 	for _, l := range a.listeners {
 		a.tasks.Go(func() {
@@ -333,7 +373,21 @@ func (a *app) rolled(v api.Verdict) {
 }
 
 // settled is called by the supervisor when the start is over.
-func (a *app) settled() { a.greeting.suggest(a) }
+func (a *app) settled() {
+	if a.heir != nil {
+		a.heir.settled(a)
+		return
+	}
+	a.greeting.suggest(a)
+}
+
+// publish passes an event on, and what an upgrade is to know of it.
+func (a *app) publish(e api.Event) {
+	a.broker.publish(e)
+	if a.heir != nil && e.Kind == api.EventReady && !a.heir.owns() {
+		a.heir.note(api.StepReady, e.Worker, "worker %d: %s", e.Worker, e.Message)
+	}
+}
 
 func (a *app) tellSystemd(err error) {
 	if err != nil {

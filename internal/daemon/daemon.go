@@ -9,6 +9,7 @@
 //	seams.go       what the supervisor needs from outside
 //	launch.go      the real things behind these seams
 //	operator.go    the control socket's calls
+//	handover.go    how one ripd hands a running app over to another
 //
 // The supervisor decides; everything else reports to it. A worker's life is told
 // in start.go and leave.go, the ways to replace workers in replace.go (one), roll.go
@@ -48,6 +49,12 @@ type Env struct {
 
 // Main is the ripd command. It returns the exit code.
 func Main(e Env) int {
+	given, environ, err := takeHandover(e.Environ)
+	if err != nil {
+		complain(e.Stderr, err)
+		return exitUsage
+	}
+	e.Environ = environ
 	action := config.ParseAction(e.Args)
 	switch action {
 	case config.ActionHelp:
@@ -67,7 +74,11 @@ func Main(e Env) int {
 		fmt.Fprint(e.Stdout, c.Summary())
 		return exitOK
 	}
-	a := &app{config: c, input: input, environ: e.Environ, out: e.Stdout, version: e.Version}
+	a := &app{config: c, input: input, args: e.Args, environ: e.Environ, out: e.Stdout, errOut: e.Stderr, version: e.Version}
+	if a.heir, err = newHeir(given); err != nil {
+		complain(e.Stderr, err)
+		return exitFailed
+	}
 	if err := a.open(); err != nil {
 		a.close()
 		complain(e.Stderr, err)

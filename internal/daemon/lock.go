@@ -19,7 +19,12 @@ import (
 type nameLock struct {
 	file *os.File
 	path string
+	// lent: another ripd has the lock too, and owns the file; see upgrade.go.
+	lent bool
 }
+
+// programsSuffix ends the name of the folder with the adapters' programs.
+const programsSuffix = ".programs"
 
 // lockTries bounds how often a lock file may vanish under our hands.
 const lockTries = 10
@@ -76,7 +81,9 @@ func (l *nameLock) release() {
 	if l == nil {
 		return
 	}
-	os.Remove(l.path) // while the lock is held, so that it is ours
+	if !l.lent {
+		os.Remove(l.path) // while the lock is held, so that it is ours
+	}
 	l.file.Close()
 }
 
@@ -103,7 +110,26 @@ func sameFile(f *os.File, path string) bool {
 // removeStale removes the sockets that an earlier ripd of the same names has
 // left behind. The name lock is held.
 func removeStale(dir, prefix string) error {
-	ours := regexp.MustCompile("^" + regexp.QuoteMeta(prefix) + `\.(\d+(-\d+)?\.(sock|ntfy)|ctl\.sock)$`)
+	programs, err := filepath.Glob(filepath.Join(dir, prefix+".u*"+programsSuffix))
+	if err != nil {
+		return fmt.Errorf("look for old programs: %w", err)
+	}
+	for _, path := range programs {
+		if err := os.RemoveAll(path); err != nil {
+			return fmt.Errorf("remove old programs: %w", err)
+		}
+	}
+	return removeMatching(dir, "^"+regexp.QuoteMeta(prefix)+`\.(u\d+\.)?(\d+(-\d+)?\.(sock|ntfy)|work\.sock|ctl\.sock)$`)
+}
+
+// removeSockets removes what the workers of one ripd have left behind, when the
+// names are another ripd's. prefix is that of its workers' sockets.
+func removeSockets(dir, prefix string) error {
+	return removeMatching(dir, "^"+regexp.QuoteMeta(prefix)+`\.(\d+(-\d+)?\.(sock|ntfy)|work\.sock)$`)
+}
+
+func removeMatching(dir, names string) error {
+	ours := regexp.MustCompile(names)
 	entries, err := os.ReadDir(dir)
 	if err != nil {
 		return fmt.Errorf("look for old sockets: %w", err)

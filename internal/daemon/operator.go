@@ -141,11 +141,17 @@ func (o operator) Resume(_ context.Context, id int) error {
 
 // Register is what a worker does when it is ready.
 func (o operator) Register(peer control.Peer, r api.Register) error {
+	if o.a.heir.inherited(peer.PID) {
+		return nil
+	}
 	return o.workerCall(func(s *supervisor) error { return s.register(peer, r) })
 }
 
 // Deregister is what a worker does before it leaves.
 func (o operator) Deregister(peer control.Peer, d api.Deregister) error {
+	if o.a.heir.inherited(peer.PID) {
+		return nil
+	}
 	return o.workerCall(func(s *supervisor) error { return s.deregister(peer, d) })
 }
 

@@ -3,6 +3,7 @@ package daemon
 import (
 	"context"
 	"fmt"
+	"net"
 	"os"
 	"os/signal"
 	"syscall"
@@ -37,7 +38,9 @@ func (a *app) listenToSignals() {
 // serve runs the app until it is told to stop, and returns the exit code.
 func (a *app) serve() int {
 	defer signal.Stop(a.signals)
-	a.greeting.hello(a)
+	if a.heir == nil {
+		a.greeting.hello(a)
+	}
 	a.run()
 
 	code := exitOK
@@ -123,6 +126,11 @@ func (a *app) requestStop(why string) {
 // shutDown ends ripd: it answers what was accepted, then ends the workers.
 func (a *app) shutDown(why string) {
 	began := time.Now()
+	close(a.halt)
+	if a.handedOver.Load() { // operators find the other one; workers may still have a door
+		a.frontDoor.Close()
+		closeAll(a.operatorDoor)
+	}
 	timeout := a.config.Workers.StopTimeout
 	a.tellSystemd(a.notifier.Stopping("finishing what runs"))
 	a.tellSystemd(a.notifier.ExtendTimeout(2*timeout + killWait + stopMargin))
@@ -139,7 +147,11 @@ func (a *app) shutDown(why string) {
 	a.log.Info("stopping: finishing what runs"+hint, "reason", why, "in_flight", running, "queued", snap.QueueLength)
 
 	ctx, cancel := context.WithTimeout(context.Background(), timeout)
-	report := a.server.Stop(ctx)
+	end := a.server.Stop
+	if a.handedOver.Load() || !a.heir.owns() {
+		end = a.server.Leave
+	}
+	report := end(ctx)
 	cancel()
 	workers, killed := a.endWorkers(timeout)
 	if a.hasty.Load() {
@@ -189,11 +201,31 @@ func (a *app) endAtOnce() {
 	case <-done:
 	case <-time.After(atOnce):
 	}
-	a.workerDoor.Close()
-	closeAll(a.listeners)
-	_ = removeStale(a.dir, a.config.SocketPrefix)
+	a.closeDoors()
+	a.removeFiles(!a.heir.alone())
 	a.lock.release()
 	_ = a.journal.Close()
+}
+
+// closeDoors closes the listening sockets.
+func (a *app) closeDoors() {
+	for _, l := range []net.Listener{a.frontDoor, a.workerDoor} {
+		if l != nil {
+			l.Close()
+		}
+	}
+	closeAll(a.operatorDoor)
+	closeAll(a.listeners)
+}
+
+// removeFiles removes what a killed worker has left, of this ripd's own workers
+// alone while another ripd, a newer or an older one, has files of these names.
+func (a *app) removeFiles(older bool) {
+	if a.handedOver.Load() || !a.heir.owns() || older {
+		_ = removeSockets(a.dir, a.workerPrefix())
+		return
+	}
+	_ = removeStale(a.dir, a.config.SocketPrefix)
 }
 
 // close takes down what open has made, in the opposite order.
@@ -219,11 +251,11 @@ func (a *app) close() {
 		a.server.Stop(ctx)
 		cancel()
 	}
-	if a.workerDoor != nil {
-		a.workerDoor.Close()
+	a.closeDoors()
+	older := !a.heir.alone()
+	if a.heir != nil {
+		a.heir.link.conn.Close() // ends inherit
 	}
-	closeAll(a.operatorDoor)
-	closeAll(a.listeners)
 	a.tasks.Wait()
 	if a.handed != nil {
 		a.handed.Close()
@@ -232,10 +264,13 @@ func (a *app) close() {
 		a.notifier.Close()
 	}
 	if a.dir != "" && a.lock != nil {
-		_ = removeStale(a.dir, a.config.SocketPrefix) // what a killed worker has left
+		a.removeFiles(older)
 		_ = a.programs.Remove()
 	}
 	a.lock.release()
+	if a.linked != nil {
+		a.linked.close()
+	}
 	if a.signals != nil {
 		signal.Stop(a.signals)
 	}

@@ -69,6 +69,7 @@ type Server struct {
 	ids      requestIDs
 
 	stopping atomic.Bool
+	leaving  atomic.Bool   // stopping, and the listening sockets live on elsewhere
 	kick     chan struct{} // wakes the janitor when there is something to watch
 	done     chan struct{} // closed when the janitor has ended
 	quit     chan struct{} // tells it to

@@ -44,8 +44,19 @@ type StopReport struct {
 // idle. The workers must go on meanwhile. When ctx ends, requests that still wait
 // are answered 503, and what is open after that is cut.
 func (s *Server) Stop(ctx context.Context) StopReport {
+	return s.stop(ctx, true)
+}
+
+// Leave is Stop for a server whose listening sockets live on in another process:
+// it accepts nothing more, and leaves what waits in their backlogs to that one.
+func (s *Server) Leave(ctx context.Context) StopReport {
+	return s.stop(ctx, false)
+}
+
+func (s *Server) stop(ctx context.Context, last bool) StopReport {
 	begin, answered := s.clock.now(), s.answered.Load()
 	s.mu.Lock()
+	s.leaving.Store(!last)
 	s.stopping.Store(true)
 	open := len(s.conns)
 	for l := range s.listeners {
@@ -87,10 +98,14 @@ func (s *Server) awaitListeners() {
 	}
 }
 
-// acceptRest takes what the listener's backlog holds, and closes the listener:
-// closing it first would reset clients that have connected already.
+// acceptRest takes what the listener's backlog holds, unless another process does,
+// and closes the listener: closing it first would reset clients that have
+// connected already.
 func (s *Server) acceptRest(l net.Listener) {
 	for range backlogMax {
+		if s.leaving.Load() {
+			break
+		}
 		nc, err := acceptNow(l)
 		if err != nil {
 			break

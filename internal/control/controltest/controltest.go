@@ -21,11 +21,12 @@ type App struct {
 	WorkersAre []api.Worker
 	ConfigIs   api.Config
 	// OnRoll, OnScale and OnStop do the long operations; nil: one step, then done.
-	OnRoll   func(ctx context.Context, kind string, step func(api.Step)) api.Verdict
-	OnScale  func(ctx context.Context, r api.ScaleRequest, step func(api.Step)) (api.Scale, error)
-	OnStop   func(ctx context.Context, step func(api.Step)) api.Verdict
-	OnEvents func(ctx context.Context) <-chan api.Event // nil: none until ctx ends
-	Err      error                                      // what Drain, Resume, Register and Deregister give
+	OnRoll    func(ctx context.Context, kind string, step func(api.Step)) api.Verdict
+	OnScale   func(ctx context.Context, r api.ScaleRequest, step func(api.Step)) (api.Scale, error)
+	OnStop    func(ctx context.Context, step func(api.Step)) api.Verdict
+	OnUpgrade func(ctx context.Context, r api.UpgradeRequest, step func(api.Step)) api.Verdict // nil: done
+	OnEvents  func(ctx context.Context) <-chan api.Event                                       // nil: none until ctx ends
+	Err       error                                                                            // what Drain, Resume, Register and Deregister give
 
 	mu    sync.Mutex
 	calls []string
@@ -79,6 +80,16 @@ func (a *App) Scale(ctx context.Context, r api.ScaleRequest, step func(api.Step)
 	}
 	step(api.Step{Kind: api.StepReady, Worker: 3, Message: "worker 3: ready in 840 ms"})
 	return api.Scale{Before: 2, After: 3}, nil
+}
+
+// Upgrade does OnUpgrade.
+func (a *App) Upgrade(ctx context.Context, r api.UpgradeRequest, step func(api.Step)) api.Verdict {
+	a.note("upgrade %s", r.Binary)
+	if a.OnUpgrade != nil {
+		return a.OnUpgrade(ctx, r, step)
+	}
+	step(api.Step{Kind: api.StepStarting, Message: "ripd 1.2.4: starting"})
+	return api.Verdict{OK: true, Verdict: api.VerdictDone, Kind: api.KindUpgrade, Generation: 2, PID: 4711, Version: "1.2.4", Took: api.Millis(time.Second)}
 }
 
 // Drain notes the call and gives Err.
