@@ -80,10 +80,8 @@ func serveDemo(ctx context.Context, w worker, logTo io.Writer, exit func(int)) e
 	served := make(chan error, 1)
 	go func() { served <- server.Serve(l) }()
 
-	if err := w.register(ctx); err != nil {
-		if ctx.Err() != nil {
-			err = nil // told to end before it was ready
-		}
+	// Told to end meanwhile, it may be registered all the same, and serve already.
+	if err := w.register(ctx); err != nil && ctx.Err() == nil {
 		return errors.Join(err, server.Close())
 	}
 	select {
