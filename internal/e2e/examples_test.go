@@ -3,6 +3,8 @@ package e2e
 import (
 	"fmt"
 	"os"
+	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -26,16 +28,46 @@ func TestExamples(t *testing.T) {
 		{"node-http", []string{"node"}, "Node.js"},
 		{"go-worker", []string{"go"}, "Go"},
 		{"shell", []string{"socat"}, "Shell"},
+		{"express", []string{"node", npm}, "Express"},
+		{"hono-bun", []string{"bun", npm}, "Hono"},
+		{"coffee-bun", []string{"bun", npm}, "CoffeeScript"},
 	} {
 		t.Run(example.name, func(t *testing.T) {
-			testkit.Need(t, example.needs...)
-			a := serve(t, "docs/examples/"+example.name, "w:2")
+			a := serve(t, prepared(t, example.name, example.needs), "w:2")
 			answers(t, a, example.name, example.says)
 			restarts(t, a)
 			respawns(t, a)
 			ends(t, a)
 		})
 	}
+}
+
+// npm is needed by examples with packages of npm.
+const npm = "npm"
+
+// prepared makes sure that an example has what it needs, and returns its folder.
+// With npm that is a copy beside the packages.
+func prepared(t *testing.T, name string, needs []string) string {
+	t.Helper()
+	folder := "docs/examples/" + name
+	if !slices.Contains(needs, npm) {
+		testkit.Need(t, needs...)
+		return folder
+	}
+	if slices.Contains(needs, "bun") {
+		t.Setenv("PATH", filepath.Dir(testkit.Bun(t))+":"+os.Getenv("PATH"))
+	}
+	copied := filepath.Join(t.TempDir(), name)
+	if err := os.CopyFS(copied, os.DirFS(filepath.Join(testkit.Root(t), folder))); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.RemoveAll(filepath.Join(copied, "node_modules")); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Symlink(filepath.Join(testkit.NPM(t), "node_modules"), filepath.Join(copied, "node_modules")); err != nil {
+		t.Fatal(err)
+	}
+	return copied
 }
 
 // Every folder of examples has a row above.
