@@ -53,7 +53,6 @@ type app struct {
 	listeners    []net.Listener
 	ownListeners bool // ripd has opened them
 	urls         []string
-	anyone       bool           // a listener is open to all interfaces
 	frontDoor    net.Listener   // ripd's own control socket, rip_….ctl.sock
 	workerDoor   net.Listener   // after an upgrade, a door for this ripd's workers alone
 	operatorDoor []net.Listener // systemd's, if it gave any
@@ -193,7 +192,7 @@ func (a *app) openListeners() (err error) {
 	if len(a.listeners) == 0 {
 		return errors.New("there is no socket to serve: systemd gave none with the name http, and listen.http is empty")
 	}
-	a.urls, a.anyone = urlsOf(a.listeners)
+	a.urls = urlsOf(a.listeners)
 	a.notes = append(append([]string(nil), a.config.Notes()...), a.notes...)
 	return nil
 }

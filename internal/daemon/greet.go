@@ -26,7 +26,11 @@ func (a *app) plainLines() bool { return a.look.Terminal && !a.config.Log.JSON }
 func (greeting) hello(a *app) {
 	c := a.config
 	if !a.plainLines() {
-		a.log.Info("ripd serves an app", "app", c.Name, "version", a.version, "urls", strings.Join(a.urls, " "),
+		var name []any
+		if !c.Log.JSON { // whose lines all have the field
+			name = []any{"app", c.Name}
+		}
+		a.log.With(name...).Info("ripd serves an app", "version", a.version, "urls", strings.Join(a.urls, " "),
 			"workers", c.Workers.Count, "control", a.controlPath, "pid", processID())
 		for _, n := range a.notes {
 			a.log.Info("note", "text", n)
@@ -40,14 +44,11 @@ func (greeting) hello(a *app) {
 	a.line("")
 	a.line("  app      %s (%s), %s", c.Name, what, plural(c.Workers.Count, "worker"))
 	for i, url := range a.urls {
-		label, hint := "url", ""
+		label := "url"
 		if i > 0 {
 			label = ""
 		}
-		if i == 0 && a.anyone {
-			hint = "   (open to all network interfaces)"
-		}
-		a.line("  %-8s %s%s", label, url, hint)
+		a.line("  %-8s %s", label, url)
 	}
 	a.line("  control  %s", a.controlPath)
 	for _, n := range a.notes {

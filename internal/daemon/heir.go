@@ -114,7 +114,7 @@ func (a *app) inheritListeners() (err error) {
 		return err
 	}
 	a.ownListeners = slices.ContainsFunc(a.heir.Files, func(f handedFile) bool { return f.Role == roleClients && f.Own })
-	a.urls, a.anyone = urlsOf(a.listeners)
+	a.urls = urlsOf(a.listeners)
 	a.notes = append([]string(nil), a.config.Notes()...)
 	for _, note := range a.unserved(a.listeners) {
 		a.notes = append(a.notes, note)

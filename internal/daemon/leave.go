@@ -196,13 +196,13 @@ func (s *supervisor) dropped(in *instance, e pool.Event) {
 
 // lost notes that a process came to an end that nobody asked for, and when the
 // next one starts.
-func (s *supervisor) lost(in *instance, cause, exit string, words []string) {
+func (s *supervisor) lost(in *instance, cause, reason string, words []string) {
 	sl, now := in.slot, s.now()
 	if !in.readyAt.IsZero() && now.Sub(in.readyAt) >= goodMinute || sl.crash.count == 0 {
 		sl.crash = crash{since: now}
 	}
 	sl.crash.count++
-	sl.crash.exit, sl.crash.words, sl.crash.of = exit, words, in
+	sl.crash.exit, sl.crash.words, sl.crash.of = reason, words, in
 	sl.detach(in)
 	// Later than now, so that the turn which notes the loss is over by then.
 	wait := max(sl.backoff.Next(now), time.Millisecond)
@@ -216,14 +216,14 @@ func (s *supervisor) lost(in *instance, cause, exit string, words []string) {
 	}
 	s.count.Respawned(cause)
 	s.log.Error("worker lost", "worker", in.id, "pid", in.pid(), "generation", in.release.generation,
-		"cause", cause, "exit", exit, "next_start_ms", wait.Milliseconds(), "output", lastLine(words))
+		"cause", cause, "reason", reason, "next_start_ms", wait.Milliseconds(), "output", lastLine(words))
 	kind := api.EventFailed
 	if sl.crash.count > 1 {
 		kind = api.EventCrashLoop
 	}
-	s.emit(kind, in, fmt.Sprintf("%s: %s", cause, exit), words)
-	s.rollLost(in, cause, exit, words)
-	s.scaleLost(in, exit, words)
+	s.emit(kind, in, fmt.Sprintf("%s: %s", cause, reason), words)
+	s.rollLost(in, cause, reason, words)
+	s.scaleLost(in, reason, words)
 }
 
 func lastLine(words []string) string {

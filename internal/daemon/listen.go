@@ -118,15 +118,14 @@ func closeAll(list []net.Listener) {
 	}
 }
 
-// urlsOf says where clients reach the listeners, and whether any of them is open
-// to all interfaces.
-func urlsOf(list []net.Listener) (urls []string, open bool) {
+// urlsOf says where clients reach the listeners.
+func urlsOf(list []net.Listener) (urls []string) {
 	for _, l := range list {
 		switch a := l.Addr().(type) {
 		case *net.TCPAddr:
 			host := a.IP.String()
 			if a.IP.IsUnspecified() || len(a.IP) == 0 {
-				host, open = "localhost", true
+				host = "localhost"
 			} else if a.IP.IsLoopback() && a.IP.To4() != nil {
 				host = "127.0.0.1"
 			}
@@ -138,5 +137,5 @@ func urlsOf(list []net.Listener) (urls []string, open bool) {
 			urls = append(urls, "unix:"+l.Addr().String())
 		}
 	}
-	return urls, open
+	return urls
 }

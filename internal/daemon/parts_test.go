@@ -193,14 +193,14 @@ func TestGreeting(t *testing.T) {
 	c := testConfig(2)
 	c.Name, c.Demo = "demo", true
 	a := &app{
-		config: c, look: journal.Look{Terminal: true}, urls: []string{"http://localhost:3080"}, anyone: true, controlPath: "/run/x.ctl.sock",
+		config: c, look: journal.Look{Terminal: true}, urls: []string{"http://localhost:3080"}, controlPath: "/run/x.ctl.sock",
 		notes: []string{"port 3080 is in use"}, journal: &journal.Journal{Sink: sink}, log: slog.New(slog.DiscardHandler),
 	}
 	a.greeting.hello(a)
 	a.greeting.suggest(a)
 	sink.Close()
 	for _, part := range []string{
-		"demo (ripd's own demo), 2 workers", "http://localhost:3080   (open to all network interfaces)", "/run/x.ctl.sock", "port 3080 is in use",
+		"demo (ripd's own demo), 2 workers", "http://localhost:3080", "/run/x.ctl.sock", "port 3080 is in use",
 		"curl http://localhost:3080/ping\n", "curl 'http://localhost:3080/sleep?ms=500'\n", "curl -d hello http://localhost:3080/echo\n",
 		"curl -N http://localhost:3080/stream\n", "curl http://localhost:3080/crash\n", "ripctl restart demo\n", "Ctrl-C",
 	} {
