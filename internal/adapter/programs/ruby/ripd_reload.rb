@@ -3,8 +3,8 @@
 require_relative "ripd_worker"
 
 module Ripd
-  # Which files the app has loaded, each with the stamp that it had: modification
-  # and change time, size and inode. A file that was written in the same tick of
+  # Which files the app has loaded, each with the stamp that it had: the time of its
+  # last change (ctime, which unlike mtime nobody can set), size and inode. A file that was written in the same tick of
   # the clock in which loading began, or later, is in doubt: nobody knows which
   # content was loaded.
   class Tracker
@@ -60,16 +60,15 @@ module Ripd
 
     def stamp_of(path)
       s = ::File.stat(path)
-      [s.mtime, s.ctime, s.size, s.ino]
+      [s.ctime, s.size, s.ino]
     rescue SystemCallError
       nil
     end
 
     # Until when a write may have left this stamp, in ns. FAT keeps every second second.
     def written(stamp)
-      mtime, ctime = stamp
-      ns = (ctime.to_i * 1_000_000_000) + ctime.nsec
-      ctime.nsec.zero? && mtime.nsec.zero? ? ns + 2_000_000_000 : ns
+      ctime = stamp[0]
+      (ctime.to_i * 1_000_000_000) + (ctime.nsec.zero? ? 2_000_000_000 : ctime.nsec)
     end
 
     # Waits for files that were emptied or taken away just now: they are being saved.
@@ -80,7 +79,7 @@ module Ripd
 
     def unfinished?(path)
       stamp = stamp_of(path)
-      stamp.nil? || (stamp[2].zero? && clock - written(stamp) < 1_000_000_000)
+      stamp.nil? || (stamp[1].zero? && clock - written(stamp) < 1_000_000_000)
     end
 
     private
