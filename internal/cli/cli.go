@@ -10,11 +10,13 @@ import (
 	"context"
 	"io"
 	"strings"
+	"syscall"
 	"time"
 
 	"github.com/spf13/cobra"
 
 	"ripd/internal/api"
+	"ripd/internal/config"
 )
 
 // The exit codes of ripctl.
@@ -39,6 +41,9 @@ type Env struct {
 	Width      int              // of the terminal, in cells; 0: as Stdout says
 	RuntimeDir string           // where apps of the foreground have their sockets; "": api.RuntimeDir
 	SystemDir  string           // where systemd has its sockets; "": api.SystemDir
+	ConfigDir  string           // where the files of systemd's apps are; "": config.SystemDir
+	// Exec replaces ripctl by another program, as execve(2) does; nil: that.
+	Exec func(path string, argv, environ []string) error
 }
 
 // session is one run of ripctl.
@@ -60,6 +65,12 @@ func Main(ctx context.Context, env Env) int {
 	}
 	if env.SystemDir == "" {
 		env.SystemDir = api.SystemDir
+	}
+	if env.ConfigDir == "" {
+		env.ConfigDir = config.SystemDir
+	}
+	if env.Exec == nil {
+		env.Exec = syscall.Exec
 	}
 	s := &session{env: env, console: newConsole(env)}
 	root := s.root()
@@ -104,8 +115,9 @@ a member of the group ripctl).`,
 		&cobra.Group{ID: groupMore, Title: "More:"})
 	root.SetUsageTemplate(usageTemplate)
 	for _, c := range []*cobra.Command{
-		s.list(), s.status(), s.workers(), s.events(), s.metrics(),
+		s.list(), s.status(), s.workers(), s.events(), s.logs(), s.metrics(),
 		s.roll("restart"), s.roll("reload"), s.scale(), s.drain(), s.resume(), s.upgrade(), s.stop(),
+		s.start(), s.enable(), s.disable(),
 		s.config(), s.version(), s.completion(),
 	} {
 		root.AddCommand(c)

@@ -52,13 +52,16 @@ type machine struct {
 	t       *testing.T
 	runtime string
 	system  string
+	config  string     // folder of the files of systemd's apps
+	bus     []string   // environment that names systemd's bus; nil: there is none
+	ran     [][]string // programs that ripctl became
 	environ []string
 	version string
 	width   int
 }
 
 func newMachine(t *testing.T) *machine {
-	return &machine{t: t, runtime: socketDir(t), system: socketDir(t), version: "0.3.1"}
+	return &machine{t: t, runtime: socketDir(t), system: socketDir(t), config: socketDir(t), version: "0.3.1"}
 }
 
 // socketDir makes a folder whose name is always as long, for the golden files.
@@ -99,8 +102,13 @@ func (m *machine) ripctl(args ...string) result {
 
 func (m *machine) ripctlContext(ctx context.Context, args ...string) result {
 	var out, stderr bytes.Buffer
-	code := Main(ctx, Env{Args: args, Environ: m.environ, Stdout: &out, Stderr: &stderr, Version: m.version,
-		Now: func() time.Time { return now }, Width: m.width, RuntimeDir: m.runtime, SystemDir: m.system})
+	bus := m.bus
+	if bus == nil {
+		bus = []string{"DBUS_SYSTEM_BUS_ADDRESS=unix:path=" + m.runtime + "/none"}
+	}
+	code := Main(ctx, Env{Args: args, Environ: append(bus, m.environ...), Stdout: &out, Stderr: &stderr, Version: m.version,
+		Now: func() time.Time { return now }, Width: m.width, RuntimeDir: m.runtime, SystemDir: m.system, ConfigDir: m.config,
+		Exec: func(_ string, argv, _ []string) error { m.ran = append(m.ran, argv); return nil }})
 	return result{code: code, out: out.String(), stderr: stderr.String()}
 }
 
