@@ -3,6 +3,7 @@
 # make lint    the checks alone
 # make bench   ripd beside nginx and HAProxy  (BENCH: flags, see internal/bench)
 # make fuzz    each fuzz target for FUZZTIME
+# make deb     the Debian packages, in dist/  (DEB: architectures, else amd64 and arm64)
 # make clean   remove what was built
 
 VERSION   := $(shell git describe --tags --dirty 2>/dev/null || echo devel-$$(git describe --always --dirty --abbrev=12 2>/dev/null || echo unknown))
@@ -10,6 +11,7 @@ ARGS      ?= demo
 PKG       ?= ./...
 BENCH     ?=
 FUZZTIME  ?= 1m
+DEB       ?= amd64 arm64
 TESTLIMIT ?= 10m
 
 STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
@@ -18,7 +20,7 @@ GOVULNCHECK := golang.org/x/vuln/cmd/govulncheck@v1.9.0
 # The same sources and version give the same bytes.
 BUILD := CGO_ENABLED=0 go build -trimpath -buildvcs=false -ldflags '-s -w -buildid= -X main.version=$(VERSION)'
 
-.PHONY: build run test lint fmt vet staticcheck shellcheck vuln packages bench fuzz clean
+.PHONY: build run test lint fmt vet staticcheck shellcheck vuln packages bench fuzz deb clean
 .DEFAULT_GOAL := build
 
 build:
@@ -75,6 +77,10 @@ fuzz:
 		echo "== $${match#func } in $$(dirname "$$file")"; \
 		go test -run '^$$' -fuzz "^$${match#func }\$$" -fuzztime $(FUZZTIME) "./$$(dirname "$$file")" </dev/null; \
 	done
+
+# Nothing but Go is needed; nfpm comes as a module.
+deb:
+	@packaging/deb/build $(DEB)
 
 clean:
 	@rm -rf bin dist
