@@ -150,6 +150,8 @@ func (a *app) shutDown(why string) {
 	end := a.server.Stop
 	if a.handedOver.Load() || !a.heir.owns() {
 		end = a.server.Leave
+	} else if a.ownListeners {
+		quiesce(a.listeners)
 	}
 	report := end(ctx)
 	cancel()
