@@ -50,6 +50,9 @@ type Server struct {
 	log      *refusals
 	http     []*http.Server // one for each kind of door
 
+	mu    sync.Mutex
+	gates map[*gate]struct{} // that accept
+
 	leave   context.Context // ends when the streams of events must end
 	dismiss context.CancelFunc
 }
@@ -80,7 +83,7 @@ func newServer(o Options, t timeouts) *Server {
 		o.Version = "unknown" // an answer without a version is not taken for ripd's
 	}
 	o.OperatorUIDs = slices.Clone(o.OperatorUIDs)
-	s := &Server{o: o, timeouts: t, log: &refusals{log: o.Log}}
+	s := &Server{o: o, timeouts: t, log: &refusals{log: o.Log}, gates: map[*gate]struct{}{}}
 	s.leave, s.dismiss = context.WithCancel(context.Background())
 	for _, d := range []door{doorOperators, doorWorkers, doorBoth} {
 		s.http = append(s.http, s.server(d))
@@ -122,11 +125,40 @@ func (s *Server) ServeWorkers(l net.Listener) error { return s.serve(doorWorkers
 func (s *Server) ServeBoth(l net.Listener) error { return s.serve(doorBoth, l) }
 
 func (s *Server) serve(d door, l net.Listener) error {
-	err := s.http[d].Serve(newGate(l, s.o.Connections, s.log))
+	g := newGate(l, s.o.Connections, s.log)
+	s.mu.Lock()
+	s.gates[g] = struct{}{}
+	s.mu.Unlock()
+	err := s.http[d].Serve(g)
+	s.mu.Lock()
+	delete(s.gates, g)
+	s.mu.Unlock()
 	if errors.Is(err, http.ErrServerClosed) {
 		return nil
 	}
 	return err
+}
+
+// Prove returns when every door's loop that accepts has come around: it is how a
+// watchdog knows that they live. When one hangs, Prove does not return before ctx
+// ends.
+func (s *Server) Prove(ctx context.Context) error {
+	s.mu.Lock()
+	var all []<-chan struct{}
+	for g := range s.gates {
+		all = append(all, g.prove())
+	}
+	s.mu.Unlock()
+	for _, done := range all {
+		select {
+		case <-done:
+		case <-s.leave.Done():
+			return nil
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+	return nil
 }
 
 // Close ends the server: no new calls, a moment for the answers that are being

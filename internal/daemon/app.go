@@ -309,6 +309,8 @@ func (a *app) commit(r *release) {
 func (a *app) run() {
 	go a.super.run()
 	a.tasks.Go(a.sample)
+	a.watchOver()
+	a.wedgeOnSignal()
 	if a.heir != nil {
 		a.door(a.workerDoor, a.control.ServeWorkers)
 		a.tasks.Go(a.inherit) // which calls serveAll when it is time

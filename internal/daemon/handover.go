@@ -20,7 +20,7 @@ import (
 )
 
 // An upgrade hands a running app over from one ripd, the old one, to another, its
-// heir. The old one starts the heir as its child with the listening sockets as
+// heir. The old one starts the heir (by way of a guard, see guard.go) with the listening sockets as
 // descriptors, a description of them in the environment, and a link, a pair of
 // sockets over which both speak:
 //
@@ -94,8 +94,8 @@ func takeHandover(environ []string) (*handover, []string, error) {
 	if err := json.Unmarshal([]byte(text), d); err != nil {
 		return nil, rest, fmt.Errorf("%s is for ripd's own use: %w", handoverName, err)
 	}
-	if d.Parent != os.Getppid() {
-		return nil, rest, fmt.Errorf("%s is for ripd's own use: process %d is not the parent", handoverName, d.Parent)
+	if guard := os.Getppid(); parentOf(guard) != d.Parent {
+		return nil, rest, fmt.Errorf("%s is for ripd's own use: this is no child of process %d", handoverName, d.Parent)
 	}
 	if len(d.Files) > maxHandedFiles || d.Epoch < 1 || d.Generation < 1 {
 		return nil, rest, fmt.Errorf("%s is for ripd's own use: it makes no sense", handoverName)
@@ -186,6 +186,7 @@ func setOwnFile(l net.Listener, own bool) {
 type said struct {
 	What string `json:"what"`
 	// Of hello.
+	PID     int        `json:"pid,omitempty"`
 	Version string     `json:"version,omitempty"`
 	Limit   api.Millis `json:"limitMs,omitempty"` // within which it will be ready
 	// Of step.

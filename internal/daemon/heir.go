@@ -73,7 +73,7 @@ func (h *heir) greet(a *app) error {
 	if h == nil {
 		return nil
 	}
-	return h.link.say(said{What: saidHello, Version: a.version, Limit: api.Millis(a.config.Workers.StartTimeout)})
+	return h.link.say(said{What: saidHello, PID: os.Getpid(), Version: a.version, Limit: api.Millis(a.config.Workers.StartTimeout)})
 }
 
 // note passes something to know on to whoever asked for the upgrade.
@@ -292,14 +292,13 @@ func (h *heir) inherited(pid int) bool {
 	if h == nil || h.alone() {
 		return false
 	}
-	for pid > 1 {
-		if pid == os.Getpid() {
+	for ; pid > 1; pid = parentOf(pid) {
+		switch pid {
+		case os.Getpid():
 			return false
-		}
-		if pid == h.Parent {
+		case h.Parent:
 			return true
 		}
-		pid = parentOf(pid)
 	}
 	return false
 }

@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"syscall"
 	"time"
@@ -95,7 +96,8 @@ type upgrade struct {
 	close []int     // to be closed here once it runs
 	words *os.File  // its standard error
 	link  *link
-	pid   int
+	guard int           // the process between both; see guard.go
+	pid   int           // the new ripd's; 0 until it has said hello
 	ended chan struct{} // closed when it was reaped
 	exit  syscall.WaitStatus
 	hello said
@@ -112,8 +114,8 @@ func (u *upgrade) run() api.Verdict {
 		v.Reason = err.Error()
 		return v
 	}
-	u.a.log.Info("upgrade: another ripd was started", "program", u.binary, "pid", u.pid)
-	u.a.broker.note(api.EventUpgrade, fmt.Sprintf("process %d starts", u.pid))
+	u.a.log.Info("upgrade: another ripd is started", "program", u.binary)
+	u.a.broker.note(api.EventUpgrade, "another ripd is started: "+u.binary)
 	err := u.prove()
 	if err == nil {
 		err = u.handOver()
@@ -156,19 +158,20 @@ func (u *upgrade) start() error {
 	if err != nil {
 		return err
 	}
-	u.pid, err = syscall.ForkExec(u.binary, append([]string{u.binary}, a.args...), &syscall.ProcAttr{
+	words := append([]string{"ripd", GuardArg, strconv.Itoa(len(u.files)), u.binary}, a.args...)
+	u.guard, err = syscall.ForkExec("/proc/self/exe", words, &syscall.ProcAttr{
 		Env: append(heirEnvironment(a.environ), variable), Files: u.files,
 	})
 	if err != nil {
 		u.link.close()
 		u.words.Close()
-		return fmt.Errorf("start %s: %w", u.binary, err)
+		return fmt.Errorf("start ripd's own program: %w", err)
 	}
 	u.ended = make(chan struct{})
 	go func() {
 		defer close(u.ended)
 		for {
-			if _, err := syscall.Wait4(u.pid, &u.exit, 0, nil); !errors.Is(err, syscall.EINTR) {
+			if _, err := syscall.Wait4(u.guard, &u.exit, 0, nil); !errors.Is(err, syscall.EINTR) {
 				return
 			}
 		}
@@ -247,7 +250,7 @@ func (u *upgrade) prove() error {
 	if err != nil {
 		return err
 	}
-	u.hello = m
+	u.hello, u.pid = m, m.PID
 	u.step(api.StepStarting, "ripd %s: starting its workers, process %d", m.Version, u.pid)
 	if _, err = u.await(saidReady, time.Now().Add(m.Limit.Duration()+readyExtra)); err != nil {
 		return err
@@ -287,8 +290,8 @@ func (u *upgrade) endedBefore(what string) error {
 	select {
 	case <-u.ended:
 		how := fmt.Sprintf("exit status %d", u.exit.ExitStatus())
-		if u.exit.Signaled() {
-			how = "signal: " + u.exit.Signal().String()
+		if sig := u.exit.ExitStatus() - exitSignal; sig > 0 {
+			how = "signal: " + syscall.Signal(sig).String()
 		}
 		return fmt.Errorf("the new ripd ended before it was ready: %s", how)
 	case <-time.After(heirEnd):
@@ -302,6 +305,9 @@ func (u *upgrade) handOver() error {
 		return u.endedBefore(saidServing)
 	}
 	if _, err := u.await(saidServing, time.Now().Add(takeWait)); err != nil {
+		return err
+	}
+	if err := u.release(); err != nil {
 		return err
 	}
 	if err := u.a.notifier.MainPID(u.pid, takeWait); err != nil {
@@ -331,11 +337,11 @@ func (u *upgrade) leave() {
 // end ends a new ripd that has failed, with its workers and its files.
 func (u *upgrade) end() {
 	u.link.conn.Close()
-	for _, sig := range []syscall.Signal{syscall.SIGTERM, syscall.SIGKILL} {
+	for _, sig := range []syscall.Signal{syscall.SIGTERM, syscall.SIGTERM, syscall.SIGKILL} {
 		if closed(u.ended) {
 			break // its number may mean another process
 		}
-		_ = syscall.Kill(u.pid, sig)
+		_ = syscall.Kill(u.guard, sig)
 		select {
 		case <-u.ended:
 		case <-time.After(heirEnd):

@@ -21,6 +21,7 @@ import (
 	"errors"
 	"log/slog"
 	"net"
+	"os"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -78,7 +79,7 @@ type Server struct {
 	places    *sync.Cond // signalled when a connection ends
 	conns     map[*conn]struct{}
 	leases    map[*lease]struct{}
-	listeners map[net.Listener]struct{}
+	listeners map[net.Listener]*acceptor
 	tasks     sync.WaitGroup // goroutines of connections
 
 	answered atomic.Uint64 // requests that got an answer
@@ -93,7 +94,7 @@ func New(o Options, events func(pool.Event)) *Server {
 		access: o.Access, metrics: o.Metrics, log: o.Log, fresh: o.Fresh, broken: o.Broken,
 		spoolDir: spoolDir(o.SpoolDir), clock: newClock(), ids: newRequestIDs(),
 		kick: make(chan struct{}, 1), done: make(chan struct{}), quit: make(chan struct{}),
-		conns: map[*conn]struct{}{}, leases: map[*lease]struct{}{}, listeners: map[net.Listener]struct{}{},
+		conns: map[*conn]struct{}{}, leases: map[*lease]struct{}{}, listeners: map[net.Listener]*acceptor{},
 	}
 	s.places = sync.NewCond(&s.mu)
 	s.config.Store(o.Config)
@@ -126,16 +127,18 @@ func (s *Server) Serve(l net.Listener) error {
 		s.mu.Unlock()
 		return ErrClosed
 	}
-	s.listeners[l] = struct{}{}
+	a := &acceptor{}
+	s.listeners[l] = a
 	s.mu.Unlock()
 	backoff := acceptBackoff{log: s.log}
 	for {
-		s.awaitPlace()
+		s.awaitPlace(a)
 		nc, err := l.Accept()
 		switch {
 		case err == nil:
 			backoff.reset()
 			s.welcome(nc)
+		case errors.Is(err, os.ErrDeadlineExceeded) && s.proved(l, a):
 		case s.stopping.Load():
 			s.acceptRest(l)
 			return ErrClosed
@@ -171,11 +174,12 @@ func (s *Server) forget(c *conn) {
 
 // awaitPlace waits while limits.connections are open. The connections that have
 // been idle longest make room; new clients wait in the kernel's backlog meanwhile.
-func (s *Server) awaitPlace() {
+func (s *Server) awaitPlace(a *acceptor) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for limit := s.config.Load().Limits.Connections; len(s.conns) >= limit && !s.stopping.Load(); {
 		s.makeRoom(limit)
+		s.prove(a) // it waits as it should
 		s.places.Wait()
 	}
 }

@@ -97,6 +97,15 @@ func (n *Notifier) Stopping(status string) error {
 // and control characters become spaces: a line end would start an assignment.
 func (n *Notifier) Status(status string) error { return n.send("", status) }
 
+// Watchdog says that the service lives (WATCHDOG=1). It has to be said at least once in
+// each interval that WatchdogInterval gives.
+func (n *Notifier) Watchdog() error { return n.send(daemon.SdNotifyWatchdog, "") }
+
+// WatchdogInterval tells how often systemd wants to hear of the service
+// (WatchdogSec=, systemd.service(5)), 0 when it does not, and takes the
+// variables WATCHDOG_USEC and WATCHDOG_PID out of the environment.
+func WatchdogInterval() (time.Duration, error) { return daemon.SdWatchdogEnabled(true) }
+
 // ExtendTimeout asks that the start, reload or stop under way gets at least d
 // from now on (EXTEND_TIMEOUT_USEC). It must be repeated before d has passed.
 func (n *Notifier) ExtendTimeout(d time.Duration) error {

@@ -1,0 +1,59 @@
+package proxy
+
+import (
+	"net"
+	"time"
+)
+
+// acceptor is what the server knows of the loop that accepts on one listener. The
+// server's lock guards it.
+type acceptor struct {
+	asked, answered uint64 // rounds of ProveAccepting
+}
+
+// ProveAccepting returns when every loop that accepts connections has come around,
+// or waits for a place as it should. It is how a watchdog knows that they live;
+// when one hangs, ProveAccepting does not return. No connection is needed for it:
+// the loops are woken by a deadline that has passed.
+func (s *Server) ProveAccepting() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.stopping.Load() {
+		return
+	}
+	round := map[*acceptor]uint64{}
+	for l, a := range s.listeners {
+		if d, ok := l.(interface{ SetDeadline(time.Time) error }); ok && d.SetDeadline(time.Unix(1, 0)) == nil {
+			a.asked++
+			round[a] = a.asked
+		}
+	}
+	s.places.Broadcast()
+	for a, asked := range round {
+		for a.answered < asked && !s.stopping.Load() {
+			s.places.Wait()
+		}
+	}
+}
+
+// prove notes that a loop has come around. The caller has the lock.
+func (s *Server) prove(a *acceptor) {
+	if a.answered < a.asked {
+		a.answered = a.asked
+		s.places.Broadcast()
+	}
+}
+
+// proved answers a loop whose accept was woken: true when it goes on.
+func (s *Server) proved(l net.Listener, a *acceptor) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.stopping.Load() {
+		return false // the deadline is the stop's
+	}
+	if d, ok := l.(interface{ SetDeadline(time.Time) error }); ok && d.SetDeadline(time.Time{}) != nil {
+		return false
+	}
+	s.prove(a)
+	return true
+}
