@@ -21,6 +21,8 @@ func main() {
 		os.Exit(worker.RunStub(os.Args, os.Environ()))
 	case adapter.IsDemo(os.Args): // the demo's worker
 		os.Exit(adapter.RunDemo(os.Args, os.Environ()))
+	case daemon.IsGuard(os.Args): // between two ripds, of which one takes over from the other
+		os.Exit(daemon.RunGuard(os.Args))
 	case generator.Is(os.Args): // systemd wants drop-ins
 		os.Exit(generator.Main(os.Args, os.Stderr))
 	}
