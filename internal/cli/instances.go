@@ -140,18 +140,6 @@ func (s *session) lookAround(ctx context.Context) *machineView {
 	return m
 }
 
-// of gives the control socket of an instance, or nil.
-func (v *view) of(name string) *app {
-	for _, list := range [][]*app{v.running, v.closed, v.odd, v.dead} {
-		for _, a := range list {
-			if a.door.Name == name {
-				return a
-			}
-		}
-	}
-	return nil
-}
-
 // instancesNow gives the apps that systemd keeps, with a word about each.
 func (s *session) instancesNow() []string {
 	ctx, cancel := context.WithTimeout(context.Background(), completeTimeout)

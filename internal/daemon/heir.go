@@ -60,14 +60,6 @@ func (h *heir) epoch() int {
 	return h.Epoch
 }
 
-// generation is that of the first workers.
-func (h *heir) generation() int {
-	if h == nil {
-		return 1
-	}
-	return h.Generation
-}
-
 // greet tells the old ripd that this one can take over.
 func (h *heir) greet(a *app) error {
 	if h == nil {
