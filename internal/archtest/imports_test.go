@@ -32,6 +32,7 @@ var mayImport = map[string][]string{
 	"internal/adapter": {"api", "config"},
 	"internal/cli":     {"api", "config", "units"},
 	"internal/units":   {},
+	"internal/certs":   {"config"},
 	"internal/control": {"api"},
 	"internal/pool":    {"config"},
 	"internal/proxy":   {"pool", "http1", "journal", "metrics", "config"},

@@ -214,8 +214,8 @@ func (l *loader) readWords(line *commandLine) {
 		}
 		l.set(v.s, v.r, v.p, l.dir)
 		switch {
-		case v.s.key == "listen.http":
-			l.portless = !v.asked
+		case v.s.kind == kindAddresses:
+			l.portless[v.s.key] = !v.asked
 		case v.flag == "--json-logging":
 			l.cfg.Log.JSON = true
 		case v.flag == "--no-access-log":

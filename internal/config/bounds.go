@@ -24,7 +24,10 @@ const (
 	MaxConnections = 1_000_000
 	// MaxSample is the most that log.sample can be.
 	MaxSample = 1_000_000_000
-	// MaxListeners is the number of addresses of one kind.
+	// MaxHSTSBytes is the length of tls.hsts: some times that of all directives
+	// that there are.
+	MaxHSTSBytes = 256
+	// MaxListeners is the number of addresses of one kind, and of certificates.
 	MaxListeners = 64
 )
 

@@ -77,7 +77,7 @@ type Config struct {
 	Limits Limits
 	// Proxy says how requests are passed on.
 	Proxy Proxy
-	// TLS is the zero value in this version.
+	// TLS says how the https listeners speak.
 	TLS TLS
 	// Reload says when changed code is loaded.
 	Reload Reload
@@ -90,11 +90,13 @@ type Config struct {
 
 // Listen says where clients connect.
 type Listen struct {
-	// HTTP are the plain listeners. It may be empty only with --instance, when
-	// systemd passes the sockets. Default: port 3080 of all interfaces.
+	// HTTP are the plain listeners. It may be empty with --instance, when systemd
+	// passes the sockets, or beside HTTPS. Default: port 3080 of all interfaces.
 	HTTP []Address
-	// HTTPS and Metrics are empty in this version.
-	HTTPS, Metrics []Address
+	// HTTPS are the listeners that speak TLS. Default: none.
+	HTTPS []Address
+	// Metrics is empty in this version.
+	Metrics []Address
 	// HTTPAsked and HTTPSAsked tell that somebody chose the address, so that a
 	// busy port is an error. Otherwise the next free port is taken.
 	HTTPAsked, HTTPSAsked bool
@@ -179,11 +181,16 @@ type Proxy struct {
 	StatusPath string
 }
 
-// TLS is the zero value in this version.
+// TLS says how the https listeners speak.
 type TLS struct {
-	Certificate, Key string
-	RedirectHTTP     bool
-	HSTS             string
+	// Certificate and Key are PEM files, as many of the one as of the other; the
+	// first pair is for clients that ask for no name that is known. Empty: the
+	// credentials from systemd, or in the foreground a self-signed certificate.
+	Certificate, Key Paths
+	// RedirectHTTP sends clients of the plain listeners to the https ones.
+	RedirectHTTP bool
+	// HSTS is the value of Strict-Transport-Security, "" for none.
+	HSTS string
 }
 
 // Reload says when changed code is loaded.

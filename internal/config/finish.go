@@ -19,6 +19,7 @@ func (l *loader) finish() {
 	l.finishWorkers()
 	l.finishReady()
 	l.finishProxy()
+	l.finishTLS()
 	l.finishReload()
 	l.finishLog()
 }
@@ -171,48 +172,6 @@ func (l *loader) finishEnv() {
 	default:
 		l.failKey("env_file", faultf("%s: %s", l.cfg.EnvFile, e.Problem))
 	}
-}
-
-// finishListeners checks that the listeners do not exclude each other.
-func (l *loader) finishListeners() {
-	c := l.cfg
-	_, set := l.places["listen.http"]
-	c.Listen.HTTPAsked = set && !l.portless
-	if len(c.Listen.HTTP) == 0 && c.Foreground && !l.failed("listen.http") {
-		l.failKey("listen.http", faultf("there is nothing to listen on").hinted(`write http = ["%d"]`, DefaultPort))
-	}
-	for i, a := range c.Listen.HTTP {
-		for _, b := range c.Listen.HTTP[:i] {
-			switch {
-			case !a.overlaps(b):
-			case a == b:
-				l.failKey("listen.http", faultf("%s is there twice", a).hinted("take one out"))
-			default:
-				l.failKey("listen.http", faultf("%s and %s cannot both be listened on", b, a).hinted("take one out: %s takes all interfaces", widest(a, b)))
-			}
-		}
-		l.noteListener(a)
-	}
-}
-
-// noteListener says what a port alone means: it is open to other machines.
-func (l *loader) noteListener(a Address) {
-	switch {
-	case !l.cfg.Foreground || !a.AllInterfaces():
-	case a.Port == 0:
-		l.note("http: a free port, open on all interfaces; 127.0.0.1:0 is this machine only")
-	case l.cfg.Listen.HTTPAsked:
-		l.note("http: port %d is open on all interfaces; 127.0.0.1:%d is this machine only", a.Port, a.Port)
-	default:
-		l.note("http: port %d, open on all interfaces, or the next free one if it is busy", a.Port)
-	}
-}
-
-func widest(a, b Address) Address {
-	if a.AllInterfaces() {
-		return a
-	}
-	return b
 }
 
 // finishWorkers decides the number of workers.

@@ -41,6 +41,8 @@ func (s *setting) format(value any) string {
 		return strconv.Itoa(v.n)
 	case []string:
 		return "[" + quoteAll(v) + "]"
+	case Paths:
+		return v.format()
 	case []Address:
 		return formatList(v)
 	case []netip.Prefix:
@@ -85,6 +87,8 @@ func (s *setting) current(c *Config) any {
 	case *time.Duration:
 		return *p
 	case *[]string:
+		return *p
+	case *Paths:
 		return *p
 	case *[]Address:
 		return *p

@@ -32,7 +32,7 @@ Examples:
 // wordHelp has one line for each word, in the order of the table.
 var wordHelp = []struct{ form, key, text string }{
 	{"http, http:PORT", "listen.http", "plain listener; 3080, or the next free port"},
-	{"https, https:PORT", "listen.https", "TLS listener"},
+	{"https, https:PORT", "listen.https", "TLS listener; 3443, or the next free port"},
 	{"w:N, w:auto", "workers.count", "workers; auto is one per CPU that ripd may use"},
 	{"c:N", "workers.concurrency", "requests in flight per worker"},
 	{"r:N", "workers.max_requests", "requests until a worker is replaced; 0 never"},
@@ -89,7 +89,7 @@ func helpLine(b *strings.Builder, form, text, def string) {
 // shownDefault is the default that the help names, "" where the text has it.
 func shownDefault(s *setting) string {
 	switch s.key {
-	case "listen.http", "workers.count", "socket_prefix":
+	case "listen.http", "listen.https", "workers.count", "socket_prefix":
 		return ""
 	case "reload.mode":
 		return "none with --instance"

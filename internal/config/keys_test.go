@@ -38,7 +38,8 @@ var keyCases = map[string]keyCase{
 	"listen.http": {[]string{`["3080"]`, `["127.0.0.1:80", "[::1]:80", "/run/x.sock", "0", "0"]`}, map[string]string{
 		`[]`: "there is nothing to listen on", `"3080"`: `write ["3080"]`, `3080`: `found the number 3080, wanted a list of addresses; write ["3080"]`, `[3080]`: "found the number 3080, wanted a string",
 		`["65536"]`: "there is no port 65536", `["80", "80"]`: "there twice", `["80", "127.0.0.1:80"]`: "cannot both be listened on"}},
-	"listen.https":   {[]string{`[]`}, map[string]string{`["443"]`: "TLS is not in this version", `5`: "not in this version"}},
+	"listen.https": {[]string{`[]`, `["443", "/run/x.sock"]`}, map[string]string{
+		`["3080"]`: "there twice", `["127.0.0.1:3080"]`: "cannot both be listened on", `5`: "wanted a list of addresses", `["x:1"]`: "names are not looked up"}},
 	"listen.metrics": {[]string{`[]`}, map[string]string{`["9090"]`: "not in this version"}},
 	"workers.count": {[]string{`"auto"`, `1`, `1024`, `0x10`, `1_000`}, map[string]string{
 		`0`: "0 is too little: 1 to 1024", `1025`: "1025 is too much: 1 to 1024", `"4"`: "write 4 without quotes", `"many"`: `wanted a whole number or "auto"`, `1.5`: "found the number 1.5"}},
@@ -65,17 +66,22 @@ var keyCases = map[string]keyCase{
 	"proxy.trusted":           {[]string{`[]`}, map[string]string{`["10.0.0.0/8"]`: "not in this version", `["x"]`: "not in this version"}},
 	"proxy.request_buffering": boolCase,
 	"proxy.status_path":       {[]string{`"/status"`, `""`, `"off"`}, map[string]string{`"status"`: "does not begin with /", `"/a?b"`: "more than a path", `3`: "wanted a string"}},
-	"tls.certificate":         {[]string{`""`}, map[string]string{`"x"`: "TLS is not in this version"}},
-	"tls.key":                 {[]string{`""`}, map[string]string{`"x"`: "TLS is not in this version"}},
-	"tls.redirect_http":       {[]string{`false`}, map[string]string{`true`: "TLS is not in this version"}},
-	"tls.hsts":                {[]string{`""`}, map[string]string{`"x"`: "TLS is not in this version"}},
-	"reload.mode":             {[]string{`"none"`, `"process"`}, map[string]string{`"module"`: "needs an adapter that loads code inside its process", `"proces"`: `did you mean "process"?`}},
-	"log.access":              {[]string{`"human"`, `"json"`, `"off"`}, map[string]string{`"jsn"`: `did you mean "json"?`, `false`: "wanted a string"}},
-	"log.access_to":           {[]string{`"auto"`, `"output"`, `"off"`}, map[string]string{`"file"`: "there is no file for the access lines", `"ouput"`: `did you mean "output"?`, `true`: "wanted a string"}},
-	"log.access_file":         {[]string{`""`, `"/tmp/access.log"`}, map[string]string{`"~/x"`: "~ is not replaced", `1`: "wanted a path"}},
-	"log.slow":                {[]string{`"0s"`, `"1ms"`, `"24h"`}, map[string]string{`"25h"`: "too much", `1`: `write "1s" for seconds`}},
-	"log.sample":              {[]string{`0`, `1`, `1000000000`}, map[string]string{`-1`: "too little", `"1"`: "without quotes"}},
-	"log.level":               {[]string{`"debug"`, `"info"`, `"warn"`, `"error"`}, map[string]string{`"warning"`: "not one of debug, info, warn or error", `1`: "wanted a string"}},
+	"tls.certificate": {[]string{`""`, `[]`, `"x.crt"
+key = "x.key"`, `["x.crt", "/y.crt"]
+key = ["x.key", "y.key"]`}, map[string]string{`"x"`: "a certificate without its key", `["x", ""]`: "one of the paths is empty", `"~/x"`: "~ is not replaced", `3`: "wanted a path in quotes, or a list"}},
+	"tls.key": {[]string{`""`, `"x.key"
+certificate = "x.crt"`}, map[string]string{`"x"`: "a key without its certificate", `["x", "y"]
+certificate = "x"`: "there are 2 keys for 1 certificates", `[1]`: "wanted a string"}},
+	"tls.redirect_http": {[]string{`false`}, map[string]string{`true`: "there is no https listener", `1`: "wanted true or false"}},
+	"tls.hsts": {[]string{`""`, `"max-age=5"`, `"Max-Age=5; includeSubDomains"`}, map[string]string{
+		`"x"`: "has no max-age", `"max-age=1\r\nX: y"`: "characters that a field cannot have", `"max-age=1;` + strings.Repeat("x", MaxHSTSBytes) + `"`: "is the most", `5`: "wanted a string"}},
+	"reload.mode":     {[]string{`"none"`, `"process"`}, map[string]string{`"module"`: "needs an adapter that loads code inside its process", `"proces"`: `did you mean "process"?`}},
+	"log.access":      {[]string{`"human"`, `"json"`, `"off"`}, map[string]string{`"jsn"`: `did you mean "json"?`, `false`: "wanted a string"}},
+	"log.access_to":   {[]string{`"auto"`, `"output"`, `"off"`}, map[string]string{`"file"`: "there is no file for the access lines", `"ouput"`: `did you mean "output"?`, `true`: "wanted a string"}},
+	"log.access_file": {[]string{`""`, `"/tmp/access.log"`}, map[string]string{`"~/x"`: "~ is not replaced", `1`: "wanted a path"}},
+	"log.slow":        {[]string{`"0s"`, `"1ms"`, `"24h"`}, map[string]string{`"25h"`: "too much", `1`: `write "1s" for seconds`}},
+	"log.sample":      {[]string{`0`, `1`, `1000000000`}, map[string]string{`-1`: "too little", `"1"`: "without quotes"}},
+	"log.level":       {[]string{`"debug"`, `"info"`, `"warn"`, `"error"`}, map[string]string{`"warning"`: "not one of debug, info, warn or error", `1`: "wanted a string"}},
 }
 
 var durationCase = keyCase{[]string{`"1ms"`, `"1m30s"`, `"24h"`}, map[string]string{

@@ -33,6 +33,43 @@ func parseList[T any](r raw, split func(string) ([]string, error), want string, 
 	return values, nil
 }
 
+// Paths are files: absolute paths, in the order of the setting.
+type Paths []string
+
+// format writes one path as such, and several as a list.
+func (p Paths) format() string {
+	switch len(p) {
+	case 0:
+		return quote("")
+	case 1:
+		return quote(p[0])
+	}
+	return "[" + quoteAll(p) + "]"
+}
+
+// parsePaths reads one path, or a list of them. An empty one is none.
+func parsePaths(r raw, base string) (Paths, *fault) {
+	if r.form == formString {
+		r = raw{form: formList, list: []raw{r}, offset: r.offset}
+	}
+	texts, f := parseList(r, commaList, "a path in quotes, or a list of paths", func(text string) (string, error) {
+		path, f := parsePath(raw{form: formString, text: text}, base)
+		if f != nil {
+			return "", hinted(f.hint, f.problem)
+		}
+		return path, nil
+	})
+	if f != nil || len(texts) == 1 && texts[0] == "" {
+		return nil, f
+	}
+	for _, text := range texts {
+		if text == "" {
+			return nil, faultf("one of the paths is empty")
+		}
+	}
+	return texts, nil
+}
+
 // elementsOf gives the elements of a list, or of a text that stands for one.
 func elementsOf(r raw, split func(string) ([]string, error), want string) ([]raw, *fault) {
 	switch r.form {

@@ -33,7 +33,7 @@ type Input struct {
 // Load reads all sources, checks them and gives the settings in force. Its error
 // joins one *Error for each thing that is wrong; see Problems.
 func Load(in Input) (*Config, error) {
-	l := &loader{in: in, cfg: &Config{}, places: map[string]place{}}
+	l := &loader{in: in, cfg: &Config{}, places: map[string]place{}, portless: map[string]bool{}}
 	if l.in.CPUs == nil {
 		l.in.CPUs = CPUs
 	}
@@ -88,8 +88,10 @@ type loader struct {
 	more  int // errors beyond MaxErrors
 	notes []string
 	// places tells who set a key; a key that is not there has its default.
-	places   map[string]place
-	portless bool // the word http was given without a port, which chooses none
+	places map[string]place
+	// portless tells that the last word for a key (listen.http) had no port, which
+	// chooses none.
+	portless map[string]bool
 	broken   bool // the file could not be read to its end
 	// override makes what the command line or RIP_APP names the app, whatever
 	// the file says; nil when they name none.

@@ -8,6 +8,7 @@ type kind uint8
 const (
 	kindText kind = iota
 	kindPath
+	kindPaths // one path, or a list of them
 	kindBool
 	kindInt
 	kindCount // a number, or "auto"

@@ -71,9 +71,10 @@ var settings = []setting{
 			"An empty list is for systemd, which passes the sockets.",
 	},
 	{
-		key: "listen.https", def: `[]`, kind: kindAddresses, sample: `["3443"]`, word: "https", later: "TLS",
+		key: "listen.https", def: `[]`, kind: kindAddresses, sample: `["3443"]`, word: "https",
 		field: func(c *Config) any { return &c.Listen.HTTPS },
-		doc:   "Where HTTPS is served.",
+		doc: "Where HTTPS is served, written as `listen.http` is. `https` alone is port 3443, or the next free one if it is busy. " +
+			"See [TLS](tls.md) for certificates. Under systemd the addresses are those of `ripd-https@.socket`.",
 	},
 	{
 		key: "listen.metrics", def: `[]`, kind: kindAddresses, sample: `["127.0.0.1:9090"]`, later: "a listener for metrics",
@@ -228,26 +229,29 @@ var settings = []setting{
 	},
 
 	{
-		key: "tls.certificate", def: `""`, kind: kindPath, sample: `"/etc/shop.crt"`, later: "TLS",
+		key: "tls.certificate", def: `""`, kind: kindPaths, sample: `"/etc/shop.crt"`,
 		field: func(c *Config) any { return &c.TLS.Certificate },
-		doc:   "The certificate's file.",
+		doc: "The file with the certificate and its chain, in PEM. Several are a list, `[\"a.crt\", \"b.crt\"]`: clients get the one for the name that they ask for, and the first when there is none. " +
+			"Renewed files are noticed within some seconds, and read by `ripctl reload` at once. Without it: the systemd credentials `tls.certificate` and `tls.key`; in the foreground a self-signed certificate.",
 	},
 	{
-		key: "tls.key", def: `""`, kind: kindPath, sample: `"/etc/shop.key"`, later: "TLS",
+		key: "tls.key", def: `""`, kind: kindPaths, sample: `"/etc/shop.key"`,
 		field: func(c *Config) any { return &c.TLS.Key },
-		doc:   "The private key's file.",
+		doc:   "The file with the certificate's private key, in PEM; a list where `certificate` is one, in the same order. ripd's user must be able to read it.",
 	},
 	{
-		key: "tls.redirect_http", def: `false`, kind: kindBool, sample: `true`, later: "TLS",
+		key: "tls.redirect_http", def: `false`, kind: kindBool, sample: `true`,
 		flags: []flag{{name: "--redirect-http", sets: "true", help: "redirect plain HTTP to HTTPS"}},
 		field: func(c *Config) any { return &c.TLS.RedirectHTTP },
-		doc:   "Whether plain HTTP is redirected to HTTPS.",
+		doc: "Whether requests over plain HTTP are answered 308 with their https address. Not so: the status page, and what is below `/.well-known/acme-challenge/`. " +
+			"The port in that address is 443 when ripd listens there, else the lowest of its https ports.",
 	},
 	{
-		key: "tls.hsts", def: `""`, kind: kindText, sample: `"max-age=31536000"`, later: "TLS",
+		key: "tls.hsts", def: `""`, kind: kindText, sample: `"max-age=31536000"`,
 		flags: []flag{{name: "--hsts", sets: "max-age=31536000", help: "send Strict-Transport-Security"}},
 		field: func(c *Config) any { return &c.TLS.HSTS },
-		doc:   "The value of `Strict-Transport-Security`.",
+		doc: "The value of `Strict-Transport-Security` in all answers over HTTPS that have none from the app: browsers then ask for the site over HTTPS only, for so many seconds. The flag means a year. " +
+			"Browsers do not forget it when it is taken out: begin with a small `max-age`.",
 	},
 
 	{

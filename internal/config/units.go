@@ -16,9 +16,11 @@ type Units struct {
 	// HTTP are the clients' addresses. It is empty when the file asks for none,
 	// and when what it asks for could not be read.
 	HTTP []Address
-	// HTTPOrigin and UserOrigin say where the value is from: "/path/shop.toml:12"
+	// HTTPS are the addresses for clients that speak TLS, likewise.
+	HTTPS []Address
+	// HTTPOrigin, HTTPSOrigin and UserOrigin say where the value is from: "/path/shop.toml:12"
 	// or "default".
-	HTTPOrigin, UserOrigin string
+	HTTPOrigin, HTTPSOrigin, UserOrigin string
 	// User is who runs ripd and the app; "" when the file does not say.
 	User string
 }
@@ -41,10 +43,16 @@ func ReadUnits(path string, data []byte) (*Units, error) {
 	l.finishUser()
 	l.finishListeners()
 
-	u := &Units{Name: name, File: path, HTTPOrigin: l.places["listen.http"].String(), UserOrigin: l.places["user"].String()}
+	u := &Units{
+		Name: name, File: path, HTTPOrigin: l.places["listen.http"].String(), HTTPSOrigin: l.places["listen.https"].String(),
+		UserOrigin: l.places["user"].String(),
+	}
 	_, asked := l.places["listen.http"]
 	if !l.failed("listen.http") && (asked || !l.broken) {
 		u.HTTP = l.cfg.Listen.HTTP
+	}
+	if !l.failed("listen.https") {
+		u.HTTPS = l.cfg.Listen.HTTPS
 	}
 	if !l.failed("user") {
 		u.User = l.cfg.User

@@ -53,7 +53,7 @@ func unknownWord(text string) *fault {
 	if near := nearest("--"+text, flagNames()); near != "" {
 		return f.hinted("did you mean %s?", near)
 	}
-	return f.hinted("words are w:N, c:N, r:N, http and http:PORT")
+	return f.hinted("words are w:N, c:N, r:N, http, http:PORT, https and https:PORT")
 }
 
 // unknownFlag is the fault of a flag that is not known.

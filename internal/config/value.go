@@ -116,6 +116,8 @@ func (s *setting) parse(r raw, base string) (any, *fault) {
 		return parseEnv(r)
 	case kindPath:
 		return parsePath(r, base)
+	case kindPaths:
+		return parsePaths(r, base)
 	}
 	return parseText(r, "a string")
 }
@@ -312,6 +314,8 @@ func assign(field, value any) {
 		*p = value.(time.Duration)
 	case *[]string:
 		*p = value.([]string)
+	case *Paths:
+		*p = value.(Paths)
 	case *[]Address:
 		*p = value.([]Address)
 	case *[]netip.Prefix:

@@ -2,7 +2,6 @@ package daemon
 
 import (
 	"crypto/rand"
-	"errors"
 	"fmt"
 	"io"
 	"log/slog"
@@ -17,6 +16,7 @@ import (
 
 	"ripd/internal/adapter"
 	"ripd/internal/api"
+	"ripd/internal/certs"
 	"ripd/internal/config"
 	"ripd/internal/control"
 	"ripd/internal/journal"
@@ -50,8 +50,8 @@ type app struct {
 	dir          string // of the sockets
 	lock         *nameLock
 	programs     adapter.Programs
-	listeners    []net.Listener
-	ownListeners bool // ripd has opened them
+	fronts       []front      // the clients' listeners
+	certs        *certs.Store // nil without https
 	urls         []string
 	frontDoor    net.Listener   // ripd's own control socket, rip_….ctl.sock
 	workerDoor   net.Listener   // after an upgrade, a door for this ripd's workers alone
@@ -174,29 +174,6 @@ func (a *app) openPrograms() (err error) {
 	return err
 }
 
-// openListeners opens the clients' sockets, or takes over systemd's.
-func (a *app) openListeners() (err error) {
-	if a.heir != nil {
-		return a.inheritListeners()
-	}
-	a.listeners = a.handed.Take(systemd.HTTP)
-	if len(a.listeners) == 0 {
-		a.ownListeners = true
-		var notes []string
-		a.listeners, notes, err = openListeners(a.config.Listen.HTTP, a.config.Listen.HTTPAsked)
-		if err != nil {
-			return err
-		}
-		a.notes = append(a.notes, notes...)
-	}
-	if len(a.listeners) == 0 {
-		return errors.New("there is no socket to serve: systemd gave none with the name http, and listen.http is empty")
-	}
-	a.urls = urlsOf(a.listeners)
-	a.notes = append(append([]string(nil), a.config.Notes()...), a.notes...)
-	return nil
-}
-
 // openControl opens ripd's own control socket. In the foreground it is for
 // operators and workers; where systemd gives the operators a door of their own, it
 // is for workers alone.
@@ -258,7 +235,7 @@ func (a *app) openSupervisor(first *release) (err error) {
 		starter: &workerStarter{launcher: a.launcher, output: a.journal.Workers, environ: a.environ, control: a.workerPath, binary: ownBinary()},
 		seating: a.seats, now: time.Now, random: mathrand.New(mathrand.NewPCG(mathrand.Uint64(), mathrand.Uint64())),
 		backoff: func() backoff { return worker.NewBackoff(mathrand.Float64) },
-		prepare: preparer{a.input, a.programs}.prepare, aside: func(f func()) { go f() }, commit: a.commit,
+		prepare: preparer{a.input, a.programs, a.loadCertificates}.prepare, aside: func(f func()) { go f() }, commit: a.commit,
 		usage: readUsage, state: worker.ProcState, files: func(int, []string) {}, token: rand.Text,
 		socket: socketOf(a.dir, a.workerPrefix()), events: a.publish, count: &a.count, rolled: a.rolled,
 		ready: a.firstReady, settled: a.settled, log: a.log,
@@ -294,6 +271,9 @@ func (a *app) watch(generation int, files []string) {
 // supervisor's goroutine calls it.
 func (a *app) commit(r *release) {
 	a.server.Configure(r.config)
+	if r.certs != nil {
+		a.certs.Put(r.certs)
+	}
 	if a.fresh == nil {
 		return
 	}
@@ -309,6 +289,7 @@ func (a *app) commit(r *release) {
 func (a *app) run() {
 	go a.super.run()
 	a.tasks.Go(a.sample)
+	a.followCertificates()
 	a.watchOver()
 	a.wedgeOnSignal()
 	if a.heir != nil {
@@ -329,13 +310,7 @@ func (a *app) serveAll() {
 	} else {
 		a.door(a.frontDoor, a.control.ServeBoth)
 	}
-	for _, l := range a.listeners {
-		a.tasks.Go(func() {
-			if err := a.server.Serve(l); err != nil && !errors.Is(err, proxy.ErrClosed) {
-				a.fail(fmt.Errorf("accept on %s: %w", l.Addr(), err))
-			}
-		})
-	}
+	a.accept()
 }
 
 func (a *app) door(l net.Listener, serve func(net.Listener) error) {

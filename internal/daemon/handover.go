@@ -57,9 +57,10 @@ type handedFile struct {
 	Own bool `json:"own,omitempty"`
 }
 
-// The roles of descriptors.
+// The roles of descriptors. Those of listeners are systemd's names for them, too.
 const (
 	roleClients   = "http"      // a listener of the app
+	roleSecure    = "https"     // likewise, for clients that speak TLS
 	roleFront     = "control"   // ripd's own control socket, rip_….ctl.sock
 	roleOperators = "operators" // the operators' door that systemd made
 	roleLock      = "lock"      // the locked lock file

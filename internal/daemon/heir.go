@@ -3,7 +3,6 @@ package daemon
 import (
 	"errors"
 	"fmt"
-	"net"
 	"os"
 	"path/filepath"
 	"slices"
@@ -102,15 +101,17 @@ func (a *app) workerPrefix() string { return heirPrefix(a.config.SocketPrefix, a
 
 // inheritListeners takes the clients' sockets over.
 func (a *app) inheritListeners() (err error) {
-	if a.listeners, err = a.heir.listeners(roleClients); err != nil {
-		return err
-	}
-	a.ownListeners = slices.ContainsFunc(a.heir.Files, func(f handedFile) bool { return f.Role == roleClients && f.Own })
-	a.urls = urlsOf(a.listeners)
 	a.notes = append([]string(nil), a.config.Notes()...)
-	for _, note := range a.unserved(a.listeners) {
-		a.notes = append(a.notes, note)
-		a.heir.note(api.StepNote, 0, "%s", note)
+	for i := range a.fronts {
+		f := &a.fronts[i]
+		if f.list, err = a.heir.listeners(f.name); err != nil {
+			return err
+		}
+		f.own = slices.ContainsFunc(a.heir.Files, func(file handedFile) bool { return file.Role == f.name && file.Own })
+		for _, note := range a.unserved(f) {
+			a.notes = append(a.notes, note)
+			a.heir.note(api.StepNote, 0, "%s", note)
+		}
 	}
 	return nil
 }
@@ -158,16 +159,17 @@ func (h *heir) adopt(s *supervisor) {
 	}
 }
 
-// unserved says what of listen.http only new sockets could bring.
-func (a *app) unserved(list []net.Listener) []string {
-	if !a.config.Listen.HTTPAsked || slices.ContainsFunc(a.heir.Files, func(f handedFile) bool { return f.Role == roleOperators }) {
+// unserved says what of listen.http or listen.https only new sockets could bring.
+func (a *app) unserved(f *front) []string {
+	addresses, asked := f.addresses(a.config)
+	if !asked && (len(addresses) == 0 || len(f.list) > 0) || slices.ContainsFunc(a.heir.Files, func(f handedFile) bool { return f.Role == roleOperators }) {
 		return nil // a port that ripd chose, or sockets that are systemd's
 	}
 	var open, notes []string
-	for _, l := range list {
+	for _, l := range f.list {
 		open = append(open, l.Addr().String())
 	}
-	for _, address := range a.config.Listen.HTTP {
+	for _, address := range addresses {
 		at := address.Path
 		if address.Network != "unix" {
 			if address.Port == 0 {
@@ -177,13 +179,13 @@ func (a *app) unserved(list []net.Listener) []string {
 		}
 		i := slices.IndexFunc(open, func(o string) bool { return sameAddress(o, at) })
 		if i < 0 {
-			notes = append(notes, fmt.Sprintf("listen.http: %s needs a new socket: it takes a stop and a start", address))
+			notes = append(notes, fmt.Sprintf("listen.%s: %s needs a new socket: it takes a stop and a start", f.name, address))
 			continue
 		}
 		open = slices.Delete(open, i, i+1)
 	}
 	for _, o := range open {
-		notes = append(notes, fmt.Sprintf("listen.http: %s stays open until a stop and a start", o))
+		notes = append(notes, fmt.Sprintf("listen.%s: %s stays open until a stop and a start", f.name, o))
 	}
 	return notes
 }
@@ -267,8 +269,10 @@ func (a *app) becomeMain() {
 		a.log.Warn("the lock file cannot be written", "error", err.Error())
 	}
 	setOwnFile(a.frontDoor, true)
-	for i, l := range a.listeners {
-		setOwnFile(l, h.own(roleClients, i))
+	for _, f := range a.fronts {
+		for i, l := range f.list {
+			setOwnFile(l, h.own(f.name, i))
+		}
 	}
 	close(h.main)
 	a.notifier.Speak()

@@ -20,8 +20,9 @@ const portTries = 20
 const dialTimeout = time.Second
 
 // openListeners opens what the settings ask for. A busy port that nobody asked for
-// is replaced by the next free one, and a note says so. On an error nothing stays open.
-func openListeners(addresses []config.Address, asked bool) (list []net.Listener, notes []string, err error) {
+// is replaced by the next free one, and a note says so. The word is how people choose
+// another one. On an error nothing stays open.
+func openListeners(word string, addresses []config.Address, asked bool) (list []net.Listener, notes []string, err error) {
 	defer func() {
 		if err != nil {
 			closeAll(list)
@@ -29,7 +30,7 @@ func openListeners(addresses []config.Address, asked bool) (list []net.Listener,
 		}
 	}()
 	for _, a := range addresses {
-		l, note, err := openListener(a, asked)
+		l, note, err := openListener(word, a, asked)
 		if err != nil {
 			return list, nil, err
 		}
@@ -41,7 +42,7 @@ func openListeners(addresses []config.Address, asked bool) (list []net.Listener,
 	return list, notes, nil
 }
 
-func openListener(a config.Address, asked bool) (net.Listener, string, error) {
+func openListener(word string, a config.Address, asked bool) (net.Listener, string, error) {
 	if a.Network == "unix" {
 		l, err := openUnix(a.Path)
 		return l, "", err
@@ -60,7 +61,7 @@ func openListener(a config.Address, asked bool) (net.Listener, string, error) {
 		case asked || a.Port == 0:
 			return nil, "", fmt.Errorf("port %d is in use%s", port, by(holderOfPort(port)))
 		case port == a.Port+portTries || port == 65535:
-			return nil, "", fmt.Errorf("ports %d to %d are all in use; choose one with http:PORT", a.Port, port)
+			return nil, "", fmt.Errorf("ports %d to %d are all in use; choose one with %s:PORT", a.Port, port, word)
 		}
 	}
 }
@@ -119,23 +120,32 @@ func closeAll(list []net.Listener) {
 }
 
 // urlsOf says where clients reach the listeners.
-func urlsOf(list []net.Listener) (urls []string) {
-	for _, l := range list {
-		switch a := l.Addr().(type) {
-		case *net.TCPAddr:
-			host := a.IP.String()
-			if a.IP.IsUnspecified() || len(a.IP) == 0 {
-				host = "localhost"
-			} else if a.IP.IsLoopback() && a.IP.To4() != nil {
-				host = "127.0.0.1"
-			}
-			url := "http://" + net.JoinHostPort(host, strconv.Itoa(a.Port))
-			if !slices.Contains(urls, url) {
+func urlsOf(fronts []front) (urls []string) {
+	for _, f := range fronts {
+		for _, l := range f.list {
+			if url := f.url(l); !slices.Contains(urls, url) {
 				urls = append(urls, url)
 			}
-		default:
-			urls = append(urls, "unix:"+l.Addr().String())
 		}
 	}
 	return urls
+}
+
+// url is where clients reach one listener.
+func (f *front) url(l net.Listener) string {
+	a, tcp := l.Addr().(*net.TCPAddr)
+	if !tcp {
+		url := "unix:" + l.Addr().String()
+		if f.secure {
+			url += " (TLS)"
+		}
+		return url
+	}
+	host := a.IP.String()
+	if a.IP.IsUnspecified() || len(a.IP) == 0 {
+		host = "localhost"
+	} else if a.IP.IsLoopback() && a.IP.To4() != nil {
+		host = "127.0.0.1"
+	}
+	return f.name + "://" + net.JoinHostPort(host, strconv.Itoa(a.Port))
 }

@@ -31,10 +31,10 @@ func TestBusyPort(t *testing.T) {
 	}
 	a := []config.Address{{Network: "tcp", Host: "127.0.0.1", Port: port}}
 	who := fmt.Sprintf("(process %d)", os.Getpid())
-	if _, _, err := openListeners(a, true); err == nil || !strings.Contains(err.Error(), fmt.Sprintf("port %d is in use by ", port)) || !strings.Contains(err.Error(), who) {
+	if _, _, err := openListeners("http", a, true); err == nil || !strings.Contains(err.Error(), fmt.Sprintf("port %d is in use by ", port)) || !strings.Contains(err.Error(), who) {
 		t.Errorf("asked for: %v", err)
 	}
-	list, notes, err := openListeners(a, false)
+	list, notes, err := openListeners("http", a, false)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -68,7 +68,7 @@ func TestUnixListeners(t *testing.T) {
 		{"new", ""}, {"stale", ""}, {"busy", "in use by another program"}, {"file", "not a socket"}, {"no/such", "no such file"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			list, _, err := openListeners(at(c.name), true)
+			list, _, err := openListeners("http", at(c.name), true)
 			closeAll(list)
 			if c.problem == "" && err != nil || c.problem != "" && (err == nil || !strings.Contains(err.Error(), c.problem)) {
 				t.Errorf("error %v, want %q", err, c.problem)
@@ -85,7 +85,7 @@ func TestURLs(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		urls := urlsOf([]net.Listener{l})
+		urls := urlsOf([]front{{name: "http", list: []net.Listener{l}}, {name: "https", secure: true}})
 		l.Close()
 		if want := c.url + fmt.Sprint(l.Addr().(*net.TCPAddr).Port); len(urls) != 1 || urls[0] != want {
 			t.Errorf("urls %q, want %q", urls, want)

@@ -9,6 +9,7 @@ import (
 
 	"ripd/internal/adapter"
 	"ripd/internal/api"
+	"ripd/internal/certs"
 	"ripd/internal/config"
 )
 
@@ -16,7 +17,7 @@ import (
 // and logs are open, and names are in use. A key that ends in a dot stands for
 // all that begin so.
 var fixedKeys = []string{
-	"app", "adapter", "user", "listen.", "tls.", "log.", "reload.", "variant", "socket_prefix",
+	"app", "adapter", "user", "listen.", "log.", "reload.", "variant", "socket_prefix",
 }
 
 func fixedKey(key string) bool {
@@ -98,8 +99,9 @@ func rebase(path, from, to string) string {
 
 // preparer makes the releases of rolls.
 type preparer struct {
-	input    config.Input
-	programs adapter.Programs
+	input        config.Input
+	programs     adapter.Programs
+	certificates func(*config.Config) (*certs.Set, error) // nil, nil without https
 }
 
 // prepare makes the release of a roll. A reload reads the settings again; what
@@ -107,15 +109,23 @@ type preparer struct {
 func (p preparer) prepare(kind string, old *release) (*release, []string, error) {
 	c := old.config
 	var notes []string
+	var set *certs.Set
 	if kind == api.KindReload {
 		next, err := config.Load(p.input)
 		if err != nil {
 			return nil, nil, fmt.Errorf("the settings stay as they were: %w", err)
 		}
 		c, notes = merge(c, next)
+		if set, err = p.certificates(c); err != nil {
+			return nil, nil, fmt.Errorf("the settings stay as they were: %w", err)
+		}
 	}
 	r, err := newRelease(c, p.programs)
-	return r, notes, err
+	if err != nil {
+		return nil, notes, err
+	}
+	r.certs = set
+	return r, notes, nil
 }
 
 // merge takes over what can change while ripd runs.
@@ -133,7 +143,7 @@ func merge(old, next *config.Config) (*config.Config, []string) {
 	c := *next
 	c.Name, c.Variant, c.SocketPrefix = old.Name, old.Variant, old.SocketPrefix
 	c.Foreground, c.Demo, c.App, c.Adapter, c.User = old.Foreground, old.Demo, old.App, old.Adapter, old.User
-	c.Listen, c.TLS, c.Log, c.Reload = old.Listen, old.TLS, old.Log, old.Reload
+	c.Listen, c.Log, c.Reload = old.Listen, old.Log, old.Reload
 	c.Object = old.Object
 	if old.Detected != "" && c.Detected != "" {
 		c.Detected = old.Detected

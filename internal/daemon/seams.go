@@ -7,6 +7,7 @@ import (
 
 	"ripd/internal/adapter"
 	"ripd/internal/api"
+	"ripd/internal/certs"
 	"ripd/internal/config"
 	"ripd/internal/pool"
 )
@@ -92,6 +93,7 @@ type release struct {
 	app        string            // app, symbolic links resolved
 	env        map[string]string // env_file, then env, then the plan's, of which the later wins
 	plan       *adapter.Plan     // nil for a program and for the demo
+	certs      *certs.Set        // that a reload has read; nil: those in force stay
 }
 
 // seams are the supervisor's dependencies.

@@ -150,8 +150,8 @@ func (a *app) shutDown(why string) {
 	end := a.server.Stop
 	if a.handedOver.Load() || !a.heir.owns() {
 		end = a.server.Leave
-	} else if a.ownListeners {
-		quiesce(a.listeners)
+	} else {
+		a.quiesce()
 	}
 	report := end(ctx)
 	cancel()
@@ -217,7 +217,7 @@ func (a *app) closeDoors() {
 		}
 	}
 	closeAll(a.operatorDoor)
-	closeAll(a.listeners)
+	closeAll(a.listeners())
 }
 
 // removeFiles removes what a killed worker has left, of this ripd's own workers

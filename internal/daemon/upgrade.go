@@ -200,10 +200,12 @@ func (u *upgrade) collect() (err error) {
 	}
 	u.words = os.NewFile(uintptr(words), "ripd-stderr")
 	u.files = []uintptr{uintptr(null), 1, uintptr(words)}
-	for _, l := range a.listeners {
-		_, isUnix := l.(*net.UnixListener)
-		if err := u.listener(roleClients, l, isUnix && a.ownListeners); err != nil {
-			return err
+	for _, f := range a.fronts {
+		for _, l := range f.list {
+			_, isUnix := l.(*net.UnixListener)
+			if err := u.listener(f.name, l, isUnix && f.own); err != nil {
+				return err
+			}
 		}
 	}
 	for _, l := range a.operatorDoor {
@@ -322,7 +324,7 @@ func (u *upgrade) leave() {
 	a.handedOver.Store(true)
 	a.lock.lent = true
 	setOwnFile(a.frontDoor, false)
-	for _, l := range a.listeners {
+	for _, l := range a.listeners() {
 		setOwnFile(l, false)
 	}
 	if err := u.link.say(said{What: saidMain}); err != nil {

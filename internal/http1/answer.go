@@ -7,6 +7,7 @@ type Out struct {
 	Close     bool   // the connection ends behind this answer
 	Date      []byte // the value of Date, from AppendDate; nil: left out
 	RequestID []byte // the value of X-Request-Id; nil: left out
+	HSTS      string // the value of Strict-Transport-Security, unless the worker has one; "": left out
 
 	Chunked       bool  // the body is sent chunked; ContentLength is not written then
 	ContentLength int64 // bytes; < 0: none is written
@@ -65,7 +66,7 @@ func (r *Response) AppendResponse(dst []byte, o *Out) []byte {
 	dst = appendStatusLine(dst, r.Status)
 	dst = append(dst, r.Reason...)
 	dst = append(dst, "\r\n"...)
-	spoken, validator := false, false
+	spoken, validator, secured := false, false, o.HSTS == ""
 	for i := range r.Fields {
 		f := &r.Fields[i]
 		switch f.kind {
@@ -73,6 +74,8 @@ func (r *Response) AppendResponse(dst []byte, o *Out) []byte {
 			spoken = true
 		case kindValidator:
 			validator = true
+		case kindTransportSecurity:
+			secured = true
 		}
 		if dropFromResponse[f.kind] && !(f.kind == kindTrailer && o.Trailers && o.Chunked) {
 			continue
@@ -94,8 +97,18 @@ func (r *Response) AppendResponse(dst []byte, o *Out) []byte {
 	}
 	dst = appendLine(dst, "Date: ", o.Date)
 	dst = appendLine(dst, "X-Request-Id: ", o.RequestID)
+	if !secured {
+		dst = appendHSTS(dst, o.HSTS)
+	}
 	dst = appendFraming(dst, o.Chunked, o.ContentLength)
 	return appendConnection(dst, o.Minor, o.Close)
+}
+
+// appendHSTS appends Strict-Transport-Security (RFC 6797 section 6.1).
+func appendHSTS(dst []byte, value string) []byte {
+	dst = append(dst, "Strict-Transport-Security: "...)
+	dst = append(dst, value...)
+	return append(dst, "\r\n"...)
 }
 
 const noStoreLine = "Cache-Control: no-store\r\n"

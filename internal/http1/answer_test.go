@@ -44,6 +44,10 @@ func TestAppendResponse(t *testing.T) {
 		{"a validator alone", "RFC 9111 4.3", answer(`ETag: "a"`, "Content-Length: 5"), length, ok + "ETag: \"a\"\r\n" + noCache + "Content-Length: 5\r\n\r\n"},
 		{"a date of change alone", "RFC 9111 4.2.2", answer("Last-Modified: x", "Content-Length: 5"), length,
 			ok + "Last-Modified: x\r\n" + noCache + "Content-Length: 5\r\n\r\n"},
+		{"always https", "RFC 6797 6.1", answer("Content-Length: 5"), &Out{Minor: 1, ContentLength: 5, HSTS: "max-age=1"},
+			ok + noStore + "Strict-Transport-Security: max-age=1\r\nContent-Length: 5\r\n\r\n"},
+		{"always https, as the app has it", "RFC 6797 8.1", answer("strict-transport-security: max-age=0", "Content-Length: 5"), &Out{Minor: 1, ContentLength: 5, HSTS: "max-age=1"},
+			ok + "strict-transport-security: max-age=0\r\n" + noStore + "Content-Length: 5\r\n\r\n"},
 		{"304", "RFC 9111 4.3.4", head("HTTP/1.1 304 Not Modified"), &Out{Minor: 1, ContentLength: -1}, "HTTP/1.1 304 Not Modified\r\n" + noCache + "\r\n"},
 
 		{"1.0 client, kept", "RFC 9112 9.3", answer("Content-Length: 5"), &Out{Minor: 0, ContentLength: 5},

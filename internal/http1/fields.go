@@ -12,28 +12,29 @@ type Field struct {
 type fieldKind uint8
 
 const (
-	kindOther            fieldKind = iota
-	kindHost                       // Host
-	kindContentLength              // Content-Length
-	kindTransferEncoding           // Transfer-Encoding
-	kindConnection                 // Connection
-	kindHop                        // other fields for one connection only, and those that must not reach a program's environment
-	kindTE                         // TE
-	kindTrailer                    // Trailer
-	kindUpgrade                    // Upgrade
-	kindExpect                     // Expect
-	kindRequestMark                // X-Request-Id, X-Request-Start
-	kindForwarded                  // X-Forwarded-For, X-Forwarded-Proto, X-Forwarded-Host: ripd writes them
-	kindForwardedMore              // Forwarded, X-Real-IP and other X-Forwarded-*: believed from trusted proxies only
-	kindDate                       // Date
-	kindCacheControl               // Cache-Control
-	kindExpires                    // Expires
-	kindValidator                  // ETag, Last-Modified
-	kindKept                       // no rule, but Connection cannot have it removed
-	kindWorker                     // Rip-Worker-*: from the worker to ripd
-	kindWorkerBusy                 // Rip-Worker-Busy
-	kindShadow                     // becomes the same CGI variable as a field with a rule
-	kinds                          // their number
+	kindOther             fieldKind = iota
+	kindHost                        // Host
+	kindContentLength               // Content-Length
+	kindTransferEncoding            // Transfer-Encoding
+	kindConnection                  // Connection
+	kindHop                         // other fields for one connection only, and those that must not reach a program's environment
+	kindTE                          // TE
+	kindTrailer                     // Trailer
+	kindUpgrade                     // Upgrade
+	kindExpect                      // Expect
+	kindRequestMark                 // X-Request-Id, X-Request-Start
+	kindForwarded                   // X-Forwarded-For, X-Forwarded-Proto, X-Forwarded-Host: ripd writes them
+	kindForwardedMore               // Forwarded, X-Real-IP and other X-Forwarded-*: believed from trusted proxies only
+	kindDate                        // Date
+	kindCacheControl                // Cache-Control
+	kindExpires                     // Expires
+	kindValidator                   // ETag, Last-Modified
+	kindKept                        // no rule, but Connection cannot have it removed
+	kindTransportSecurity           // Strict-Transport-Security
+	kindWorker                      // Rip-Worker-*: from the worker to ripd
+	kindWorkerBusy                  // Rip-Worker-Busy
+	kindShadow                      // becomes the same CGI variable as a field with a rule
+	kinds                           // their number
 )
 
 type knownField struct {
@@ -58,7 +59,7 @@ var knownFields = [...][]knownField{
 	17: {{"transfer-encoding", kindTransferEncoding}, {"x-forwarded-proto", kindForwarded}},
 	18: {{"proxy-authenticate", kindHop}},
 	19: {{"proxy-authorization", kindHop}},
-	25: {{"proxy-authentication-info", kindHop}},
+	25: {{"proxy-authentication-info", kindHop}, {"strict-transport-security", kindTransportSecurity}},
 }
 
 // The families of names with a rule.

@@ -18,6 +18,8 @@ type Reply struct {
 	Date        []byte // the value of Date; nil: left out
 	RequestID   []byte // the value of X-Request-Id; nil: left out
 	RetryAfter  int    // seconds; 0: no Retry-After
+	Location    []byte // the value of Location; nil: left out
+	HSTS        string // the value of Strict-Transport-Security; "": left out
 	ContentType string // "": text/plain; charset=utf-8
 	Body        []byte // nil: one line with the status, its text and Detail
 	Detail      string // why, in a few words, for the body of an error; may be empty
@@ -44,6 +46,10 @@ func AppendReply(dst []byte, r *Reply) []byte {
 	}
 	dst = appendLine(dst, "Date: ", r.Date)
 	dst = appendLine(dst, "X-Request-Id: ", r.RequestID)
+	dst = appendLine(dst, "Location: ", r.Location)
+	if r.HSTS != "" {
+		dst = appendHSTS(dst, r.HSTS)
+	}
 	dst = appendFraming(dst, false, int64(r.bodyLen()))
 	dst = appendConnection(dst, r.Minor, r.Close)
 	if r.Head {

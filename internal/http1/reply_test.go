@@ -28,6 +28,9 @@ func TestAppendReply(t *testing.T) {
 			"HTTP/1.1 503 Service Unavailable\r\nContent-Type: text/plain; charset=utf-8\r\nCache-Control: no-store\r\nContent-Length: 24\r\n\r\n"},
 		{"a body of its own", Reply{Status: 200, Minor: 1, ContentType: "application/json", Body: []byte("{}")},
 			"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nCache-Control: no-store\r\nContent-Length: 2\r\n\r\n{}"},
+		{"elsewhere", Reply{Status: 308, Minor: 1, Location: []byte("https://a/b"), HSTS: "max-age=1", Body: []byte{}},
+			"HTTP/1.1 308 Permanent Redirect\r\nContent-Type: text/plain; charset=utf-8\r\nCache-Control: no-store\r\n" +
+				"Location: https://a/b\r\nStrict-Transport-Security: max-age=1\r\nContent-Length: 0\r\n\r\n"},
 		{"an empty body", Reply{Status: 200, Minor: 1, Body: []byte{}},
 			"HTTP/1.1 200 OK\r\nContent-Type: text/plain; charset=utf-8\r\nCache-Control: no-store\r\nContent-Length: 0\r\n\r\n"},
 	}

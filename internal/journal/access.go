@@ -64,6 +64,8 @@ type Access struct {
 	Retried bool
 	// Proto is HTTP/1.0, HTTP/1.1, …
 	Proto string
+	// TLS is the version of TLS, 1.2 or 1.3; "" over plain HTTP.
+	TLS string
 }
 
 // AccessLog writes one line for each request. Its methods may be called from
@@ -154,6 +156,9 @@ func (l *AccessLog) appendEntry(b []byte, a *Access, why string) []byte {
 	if len(a.RequestID) > 0 {
 		b = append(appendColumn(append(b, "REQUEST_ID="...), a.RequestID, maxID, false), '\n')
 	}
+	if a.TLS != "" {
+		b = appendField(b, "RIP_TLS", a.TLS)
+	}
 	if a.Cause != "" {
 		b = appendField(b, "RIP_CAUSE", a.Cause)
 	}
@@ -210,7 +215,7 @@ func jsonStart(msg, app string) string {
 	return `","level":"INFO","msg":"` + msg + `","app":"` + string(appendString(nil, app)) + `"`
 }
 
-// append writes one line. The numbers are there in every line; request_id,
+// append writes one line. The numbers are there in every line; request_id, tls,
 // cause, retried and path_bytes only when they say something.
 func (j *jsonLine) append(b []byte, a *Access) []byte {
 	b = j.clock.append(append(b, `{"time":"`...), a.Time)
@@ -234,6 +239,9 @@ func (j *jsonLine) append(b []byte, a *Access) []byte {
 		b = append(appendShort(append(b, `,"request_id":"`...), a.RequestID, maxID), '"')
 	}
 	b = append(appendString(append(b, `,"proto":"`...), a.Proto), '"')
+	if a.TLS != "" {
+		b = append(appendString(append(b, `,"tls":"`...), a.TLS), '"')
+	}
 	if a.Cause != "" {
 		b = append(appendString(append(b, `,"cause":"`...), a.Cause), '"')
 	}

@@ -5,6 +5,7 @@ package metrics
 
 import (
 	"net/http"
+	"strconv"
 	"strings"
 	"time"
 
@@ -44,6 +45,9 @@ type Metrics struct {
 	respawned *byCause
 	rolled    *byCause
 	upgraded  *byCause
+
+	handshakes       *prometheus.CounterVec
+	handshakesFailed *byCause
 }
 
 // classes are the values of the label class, by the status's first digit.
@@ -64,6 +68,10 @@ func knownRetries() []string {
 
 func knownRespawns() []string {
 	return []string{"exited", "start-failed", "connect-failed", "write-failed", "read-failed", "bad-answer", "read-timeout"}
+}
+
+func knownHandshakeFailures() []string {
+	return []string{"client-left", "cut", "plain-http", "protocol", "timeout"}
 }
 
 func knownVerdicts() []string { return []string{"done", "rolled_back", "failed"} }
@@ -87,6 +95,17 @@ func New(o Options) *Metrics {
 	m.respawned = newByCause(counters(r, "ripd_respawns_total", "Workers that ended unasked and were replaced, by cause.", "cause"), knownRespawns())
 	m.rolled = newByCause(counters(r, "ripd_rolls_total", "Rolls that have ended, by verdict.", "verdict"), knownVerdicts())
 	m.upgraded = newByCause(counters(r, "ripd_upgrades_total", "Upgrades of ripd itself, by verdict.", "verdict"), knownVerdicts())
+
+	m.handshakes = prometheus.NewCounterVec(prometheus.CounterOpts{
+		Name: "ripd_tls_handshakes_total", Help: "TLS handshakes that succeeded, by version, and by whether a session was resumed.",
+	}, []string{"version", "resumed"})
+	r.MustRegister(m.handshakes)
+	for _, version := range []string{"1.2", "1.3"} {
+		for _, resumed := range []string{"false", "true"} {
+			m.handshakes.WithLabelValues(version, resumed)
+		}
+	}
+	m.handshakesFailed = newByCause(counters(r, "ripd_tls_handshake_failures_total", "TLS handshakes that failed, by cause.", "cause"), knownHandshakeFailures())
 
 	r.MustRegister(
 		newSnapshots(o),
@@ -163,6 +182,21 @@ func (m *Metrics) Rolled(verdict string) {
 func (m *Metrics) Upgraded(verdict string) {
 	if m != nil {
 		m.upgraded.count(verdict)
+	}
+}
+
+// Handshake counts one TLS handshake that succeeded. version is 1.2 or 1.3.
+func (m *Metrics) Handshake(version string, resumed bool) {
+	if m != nil {
+		m.handshakes.WithLabelValues(version, strconv.FormatBool(resumed)).Inc()
+	}
+}
+
+// HandshakeFailed counts one TLS handshake that failed: client-left, timeout,
+// plain-http, protocol, or cut (to stop, or to make room).
+func (m *Metrics) HandshakeFailed(cause string) {
+	if m != nil {
+		m.handshakesFailed.count(cause)
 	}
 }
 

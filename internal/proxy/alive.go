@@ -1,6 +1,7 @@
 package proxy
 
 import (
+	"crypto/tls"
 	"net"
 	"time"
 )
@@ -8,7 +9,8 @@ import (
 // acceptor is what the server knows of the loop that accepts on one listener. The
 // server's lock guards it.
 type acceptor struct {
-	asked, answered uint64 // rounds of ProveAccepting
+	asked, answered uint64      // rounds of ProveAccepting
+	secure          *tls.Config // nil: a plain listener
 }
 
 // ProveAccepting returns when every loop that accepts connections has come around,

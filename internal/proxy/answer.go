@@ -88,6 +88,9 @@ func (l *lease) headIn() error {
 	a.out = http1.Out{
 		Date: l.srv.clock.httpDate(l.srv.clock.now()), RequestID: r.id[:], Trailers: r.trailers,
 	}
+	if r.conn.secure != nil {
+		a.out.HSTS = l.srv.config.Load().TLS.HSTS
+	}
 	a.head.Frame(&a.out, r.minor, !r.mustClose())
 	r.close = a.out.Close
 	r.unending = !a.head.NoBody && !a.out.Chunked && a.out.ContentLength < 0

@@ -225,11 +225,20 @@ func (b *bodySource) extend() {
 
 // receive waits for the client's next bytes. errBodyTimeout is the janitor's word.
 func (c *conn) receive(p []byte) (int, error) {
+	return c.await(func(fd uintptr) (int, syscall.Errno) {
+		c.look()
+		return c.recv(fd, p)
+	})
+}
+
+// await reads with read, which runs inside of RawConn callbacks, until something
+// has come.
+func (c *conn) await(read func(fd uintptr) (int, syscall.Errno)) (int, error) {
 	for {
 		var n int
 		var errno syscall.Errno
 		err := c.raw.Read(func(fd uintptr) bool {
-			n, errno = recv(fd, p, 0)
+			n, errno = read(fd)
 			return errno != syscall.EAGAIN
 		})
 		switch {
@@ -315,6 +324,11 @@ func (c *conn) cannotComplete(src *bodySource) (never bool) {
 		never = p[0].Revents&(unix.POLLHUP|unix.POLLERR) != 0
 		if !never && !src.chunked {
 			n, err := unix.IoctlGetInt(int(fd), unix.SIOCINQ)
+			if err == nil && c.secure != nil && n <= tlsBuffered {
+				// How much of it is the body's is known when it is decrypted.
+				c.secure.pull(fd, src)
+				n = 0
+			}
 			never = err == nil && int64(n) < src.left-int64(len(src.have))
 		}
 	})

@@ -1,6 +1,7 @@
 package proxy
 
 import (
+	"crypto/tls"
 	"errors"
 	"net"
 	"net/netip"
@@ -15,11 +16,12 @@ import (
 
 // Where a connection stands, for the janitor and for those who count.
 const (
-	phaseIdle    uint32 = iota // waits for a request's first byte
-	phaseHead                  // a head is arriving
-	phaseBody                  // a body is arriving
-	phaseRunning               // a request is submitted and not yet answered
-	phaseClosing               // the last answer is given; the client's end is awaited
+	phaseIdle      uint32 = iota // waits for a request's first byte
+	phaseHead                    // a head is arriving
+	phaseBody                    // a body is arriving
+	phaseRunning                 // a request is submitted and not yet answered
+	phaseClosing                 // the last answer is given; the client's end is awaited
+	phaseHandshake               // the client and ripd agree on TLS
 )
 
 // Whose turn it is to use the connection's request.
@@ -46,8 +48,9 @@ type conn struct {
 	srv     *Server
 	nc      rawConn
 	raw     syscall.RawConn
-	address []byte // the client's, without the port; nil on a unix socket
-	proto   []byte // the value of X-Forwarded-Proto
+	address []byte  // the client's, without the port; nil on a unix socket
+	proto   []byte  // the value of X-Forwarded-Proto
+	secure  *secure // the TLS layer; nil on a plain connection
 
 	in      *block // what has been read; nil while nothing has
 	big     []byte // instead of in, for a head larger than a block
@@ -83,8 +86,12 @@ const (
 	wantClose        // the connection has come to its end
 )
 
-// newConn returns nil for a socket that cannot serve.
-func newConn(s *Server, nc net.Conn) *conn {
+// The values of X-Forwarded-Proto.
+var protoHTTP, protoHTTPS = []byte("http"), []byte("https")
+
+// newConn returns nil for a socket that cannot serve. With settings for TLS the
+// connection begins with a handshake.
+func newConn(s *Server, nc net.Conn, settings *tls.Config) *conn {
 	rc, ok := nc.(rawConn)
 	if !ok {
 		return nil
@@ -93,11 +100,15 @@ func newConn(s *Server, nc net.Conn) *conn {
 	if err != nil {
 		return nil
 	}
-	c := &conn{srv: s, nc: rc, raw: raw, proto: []byte("http"), address: clientAddress(nc.RemoteAddr())}
+	c := &conn{srv: s, nc: rc, raw: raw, proto: protoHTTP, address: clientAddress(nc.RemoteAddr())}
 	c.req.conn = c
 	c.req.ticket.Request = &c.req
 	c.readable = c.onReadable
 	c.out.init(c)
+	if settings != nil {
+		c.beSecure(settings)
+		return c
+	}
 	c.deadline.Store(int64(s.clock.now() + s.config.Load().Timeouts.ClientIdle))
 	return c
 }
@@ -118,6 +129,9 @@ func clientAddress(a net.Addr) []byte {
 // serve is the life of the connection.
 func (c *conn) serve() {
 	defer c.end()
+	if c.secure != nil && !c.handshake() {
+		return
+	}
 	for !c.gone {
 		c.want = wantNothing
 		var err error
@@ -147,6 +161,9 @@ func (c *conn) end() {
 		c.done()
 	}
 	c.awaitTurn()
+	if c.secure != nil && !c.out.cut {
+		c.secure.bye()
+	}
 	if tcp, ok := c.nc.(*net.TCPConn); ok && c.out.cut && c.req.unending {
 		// A proper end would make the part look like the whole (RFC 9112 section 8).
 		_ = tcp.SetLinger(0)
@@ -163,9 +180,10 @@ func (c *conn) end() {
 // runs inside RawConn.Read: false means to wait until there are more. After a
 // short read the socket was empty, and whatever comes later wakes the poller.
 func (c *conn) onReadable(fd uintptr) bool {
+	c.look()
 	for {
 		b := c.room()
-		n, errno := recv(fd, b, 0)
+		n, errno := c.recv(fd, b)
 		switch {
 		case errno == syscall.EAGAIN:
 			if c.filled == 0 {
@@ -184,10 +202,28 @@ func (c *conn) onReadable(fd uintptr) bool {
 		}
 		// The bytes and the end of a client that sent its request and left may
 		// have come as one event: with a request in the queue, look again.
-		if n < len(b) && !c.waits {
+		if c.waits {
+			c.waits = false
+			c.look()
+		} else if n < len(b) && c.secure == nil {
 			return false
 		}
-		c.waits = false
+	}
+}
+
+// recv reads what the client has sent, inside of a RawConn callback: EAGAIN when
+// there is no more. n is 0 with errno 0 when the client has ended its side.
+func (c *conn) recv(fd uintptr, b []byte) (n int, errno syscall.Errno) {
+	if c.secure != nil {
+		return c.secure.recv(fd, b)
+	}
+	return recv(fd, b, 0)
+}
+
+// look has the next recv look at the socket, whatever was known of it.
+func (c *conn) look() {
+	if c.secure != nil {
+		c.secure.wire.drained = false
 	}
 }
 
@@ -251,6 +287,9 @@ func (c *conn) begin(h *headScratch, n int) (leave bool) {
 	c.out.reset()
 	r := &c.req
 	r.begin(&h.req, c.began)
+	if c.secure == nil && c.srv.redirects(&h.req) {
+		return c.redirect(h, n)
+	}
 	if refused := c.check(&h.req); refused {
 		h.free()
 		return true

@@ -3,6 +3,7 @@ package proxy_test
 import (
 	"bufio"
 	"context"
+	"crypto/tls"
 	"fmt"
 	"io"
 	"log/slog"
@@ -49,14 +50,26 @@ type rig struct {
 	events  []pool.Event
 	workers []*pool.Worker
 	stopped bool
-	onDrop  func()    // called for each worker that was dropped; nil: nothing
-	unix    sync.Once // the unix listener of dialUnix
+	onDrop  func()               // called for each worker that was dropped; nil: nothing
+	unix    sync.Once            // the unix listener of dialUnix
+	cert    *testkit.Certificate // clients speak TLS; nil: they do not
 }
 
 // newRig starts a server. configure may change its settings; nil leaves them.
 func newRig(t testing.TB, configure func(*proxy.Options)) *rig {
 	t.Helper()
-	r := &rig{t: t, dir: testkit.TempSocketDir(t)}
+	return startRig(t, nil, configure)
+}
+
+// newSecureRig is newRig for clients that speak TLS.
+func newSecureRig(t testing.TB, configure func(*proxy.Options)) *rig {
+	t.Helper()
+	return startRig(t, testkit.NewCertificate(t, t.TempDir(), "test", "test.example"), configure)
+}
+
+func startRig(t testing.TB, cert *testkit.Certificate, configure func(*proxy.Options)) *rig {
+	t.Helper()
+	r := &rig{t: t, dir: testkit.TempSocketDir(t), cert: cert}
 	o := proxy.Options{Config: settings(), Metrics: metrics.New(metrics.Options{App: "test"}), Log: slog.New(slog.DiscardHandler), SpoolDir: t.TempDir()}
 	if configure != nil {
 		configure(&o)
@@ -75,7 +88,7 @@ func newRig(t testing.TB, configure func(*proxy.Options)) *rig {
 	}
 	r.addr = l.Addr().String()
 	served := make(chan error, 1)
-	go func() { served <- r.server.Serve(l) }()
+	go func() { served <- r.serve(l) }()
 	t.Cleanup(func() {
 		r.stop(2 * time.Second)
 		if err := <-served; err != proxy.ErrClosed {
@@ -83,6 +96,14 @@ func newRig(t testing.TB, configure func(*proxy.Options)) *rig {
 		}
 	})
 	return r
+}
+
+// serve serves a listener as the rig's clients expect.
+func (r *rig) serve(l net.Listener) error {
+	if r.cert == nil {
+		return r.server.Serve(l)
+	}
+	return r.server.ServeTLS(l, &tls.Config{Certificates: []tls.Certificate{r.cert.Pair}, DynamicRecordSizingDisabled: true})
 }
 
 // stop ends the server and then the slots of its workers.
@@ -220,7 +241,20 @@ func (r *rig) dial() *client {
 	}
 	r.t.Cleanup(func() { c.Close() })
 	_ = c.SetDeadline(time.Now().Add(20 * time.Second))
+	c = r.secure(c)
 	return &client{r.t, c, bufio.NewReader(c)}
+}
+
+// secure makes a client's connection what the server expects.
+func (r *rig) secure(c net.Conn) net.Conn {
+	if r.cert == nil {
+		return c
+	}
+	s := tls.Client(c, r.cert.Client("test.example"))
+	if err := s.Handshake(); err != nil {
+		r.t.Fatal(err)
+	}
+	return s
 }
 
 func (c *client) write(s string) {

@@ -125,16 +125,27 @@ func (c *conn) noticeEnd(now, idleTime time.Duration) {
 // makeRoom ends the connections that have been idle longest. The caller has the
 // lock.
 func (s *Server) makeRoom(limit int) {
-	now, idleTime := s.clock.now(), s.config.Load().Timeouts.ClientIdle
-	var idle []*conn
+	type candidate struct {
+		*conn
+		since time.Duration // of an idle connection, its deadline tells when it became idle
+	}
+	now, timeouts := s.clock.now(), &s.config.Load().Timeouts
+	var idle []candidate
 	for c := range s.conns {
-		since := time.Duration(c.deadline.Load()) - idleTime
-		if c.phase.Load() == phaseIdle && now-since >= roomGrace {
-			idle = append(idle, c)
+		at, grace := time.Duration(c.deadline.Load()), time.Duration(0)
+		switch c.phase.Load() {
+		case phaseIdle:
+			at, grace = at-timeouts.ClientIdle, roomGrace
+		case phaseHandshake:
+			at, grace = at-timeouts.ClientHeader, handshakeGrace
+		default:
+			continue
+		}
+		if now-at >= grace {
+			idle = append(idle, candidate{c, at})
 		}
 	}
-	// The deadline of an idle connection tells when it became idle.
-	sort.Slice(idle, func(i, j int) bool { return idle[i].deadline.Load() < idle[j].deadline.Load() })
+	sort.Slice(idle, func(i, j int) bool { return idle[i].since < idle[j].since })
 	for _, c := range idle[:min(len(idle), limit/roomShare+1)] {
 		c.hurry()
 	}

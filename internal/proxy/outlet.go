@@ -78,13 +78,17 @@ func (o *outlet) trySend(b []byte) []byte {
 // write gives b to the client, or keeps a copy for it. It blocks only when the
 // spool has reached its bound, until the client has taken everything or is lost.
 func (o *outlet) write(b []byte) {
+	if o.conn.secure != nil {
+		o.conn.secure.write(b)
+		return
+	}
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	o.begun = true
 	o.put(b)
 }
 
-// put is write for a caller that has the lock.
+// put sends b as it is, or keeps it. The caller has the lock.
 func (o *outlet) put(b []byte) {
 	for !o.lost {
 		if !o.draining { // also after each wait below
@@ -111,6 +115,10 @@ func (o *outlet) put(b []byte) {
 
 // interim tells the client to send its body (RFC 9110 section 10.1.1).
 func (o *outlet) interim() {
+	if o.conn.secure != nil {
+		o.conn.secure.interim()
+		return
+	}
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	o.put([]byte(http1.Continue))
@@ -119,6 +127,10 @@ func (o *outlet) interim() {
 // probe sends an interim answer to a client that ended its side, unless the
 // answer has begun. A client that has closed its socket answers with a reset.
 func (o *outlet) probe() {
+	if o.conn.secure != nil {
+		o.conn.secure.probe()
+		return
+	}
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	if !o.begun && !o.draining {
@@ -224,6 +236,9 @@ func (o *outlet) lose() {
 // finish says that the answer is complete, or breaks off with cut. The connection
 // is free for its next request when the client has been given everything.
 func (o *outlet) finish(cut bool) {
+	if s := o.conn.secure; s != nil && o.conn.req.close && !cut {
+		s.bye() // part of the last answer, which may wait in the spool
+	}
 	o.mu.Lock()
 	o.cut = cut
 	if o.draining {

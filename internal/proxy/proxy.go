@@ -7,6 +7,7 @@
 // waiting for the next request, or for its client to leave, and is not woken.
 //
 //	client.go   accept, read the head, check, submit
+//	secure.go   the TLS layer of a client connection
 //	watch.go    notice meanwhile that the client leaves
 //	body.go     read a request's body before it is submitted
 //	lease.go    a slot's life: take the oldest request, connect, write it
@@ -18,6 +19,7 @@
 package proxy
 
 import (
+	"crypto/tls"
 	"errors"
 	"log/slog"
 	"net"
@@ -83,6 +85,7 @@ type Server struct {
 	tasks     sync.WaitGroup // goroutines of connections
 
 	answered atomic.Uint64 // requests that got an answer
+	failures handshakeFailures
 }
 
 // ErrClosed is returned by Serve after Stop.
@@ -121,13 +124,20 @@ func (s *Server) Configure(c *config.Config) {
 
 // Serve accepts connections until Stop or until the listener fails. It returns
 // ErrClosed after Stop.
-func (s *Server) Serve(l net.Listener) error {
+func (s *Server) Serve(l net.Listener) error { return s.serve(l, nil) }
+
+// ServeTLS is Serve for connections that begin with a TLS handshake. The
+// settings, which must have a certificate, are not copied: session tickets hold
+// for as long as the same settings are used.
+func (s *Server) ServeTLS(l net.Listener, settings *tls.Config) error { return s.serve(l, settings) }
+
+func (s *Server) serve(l net.Listener, settings *tls.Config) error {
 	s.mu.Lock()
 	if s.stopping.Load() {
 		s.mu.Unlock()
 		return ErrClosed
 	}
-	a := &acceptor{}
+	a := &acceptor{secure: settings}
 	s.listeners[l] = a
 	s.mu.Unlock()
 	backoff := acceptBackoff{log: s.log}
@@ -137,10 +147,10 @@ func (s *Server) Serve(l net.Listener) error {
 		switch {
 		case err == nil:
 			backoff.reset()
-			s.welcome(nc)
+			s.welcome(nc, settings)
 		case errors.Is(err, os.ErrDeadlineExceeded) && s.proved(l, a):
 		case s.stopping.Load():
-			s.acceptRest(l)
+			s.acceptRest(l, settings)
 			return ErrClosed
 		case !backoff.wait(err, s.quit):
 			return err
@@ -149,8 +159,8 @@ func (s *Server) Serve(l net.Listener) error {
 }
 
 // welcome starts the goroutine of a new connection.
-func (s *Server) welcome(nc net.Conn) {
-	c := newConn(s, nc)
+func (s *Server) welcome(nc net.Conn, settings *tls.Config) {
+	c := newConn(s, nc, settings)
 	if c == nil {
 		nc.Close()
 		return

@@ -125,6 +125,7 @@ func TestClientLeavesTheQueue(t *testing.T) {
 			r.worker(handler(func(*http.Request) string { <-release; return ok("") }))
 			first := r.dial()
 			first.write("GET / HTTP/1.1\r\nHost: test\r\n\r\n")
+			testkit.Eventually(t, testkit.Timeout, func() bool { return r.inFlight() == 1 })
 			second := r.dial()
 			second.write("GET /left " + proto + "\r\nHost: test\r\n\r\n")
 			length := func(n int) func() bool {
@@ -150,7 +151,7 @@ func TestHalfClosedClientIsServed(t *testing.T) {
 			s := r.server.Pool().Snapshot(r.server.Now())
 			return s.QueueLength == i && s.Workers[0].InFlight == 1
 		})
-		if err := c.Conn.(*net.TCPConn).CloseWrite(); err != nil {
+		if err := c.Conn.(interface{ CloseWrite() error }).CloseWrite(); err != nil {
 			t.Fatal(err)
 		}
 	}

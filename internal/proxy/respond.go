@@ -20,6 +20,7 @@ const (
 	causeSpool        = "spool-failed"
 	causeStopping     = "stopping"
 	causeBroken       = "code-broken"
+	causeRedirect     = "redirect"
 )
 
 // errHeadTimeout answers a head that did not arrive in time.
@@ -93,6 +94,9 @@ func (r *request) respond(reply *http1.Reply, cause string) {
 	now := c.srv.clock.now()
 	reply.Minor, reply.Head = r.minor, r.head
 	reply.Close = r.mustClose()
+	if c.secure != nil {
+		reply.HSTS = c.srv.config.Load().TLS.HSTS
+	}
 	reply.Date, reply.RequestID = c.srv.clock.httpDate(now), r.id[:]
 	r.answer.status, r.answer.cause = reply.Status, cause
 	b := newBlock()
@@ -174,6 +178,9 @@ func (r *request) record(now time.Duration, lost bool) {
 		Total: now - r.began, Queue: max(0, wait), Worker: busy,
 		BytesIn: r.bytesIn, BytesOut: a.bytesOut, WorkerID: a.worker, Generation: a.generation,
 		Cause: a.cause, Retried: r.retried, Proto: protocols[r.minor&1],
+	}
+	if r.conn.secure != nil {
+		rec.TLS = r.conn.secure.version
 	}
 	s.access.Log(&rec)
 }

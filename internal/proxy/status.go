@@ -51,22 +51,26 @@ func (s *Server) answerStatus(r *request) {
 	r.respond(&http1.Reply{Status: status, ContentType: "application/json", Body: append(body, '\n')}, "")
 }
 
-// ports names the TCP listeners: http, and http-2, http-3 … for the others.
+// ports names the TCP listeners: http and https, and http-2, http-3 … for the others.
 func (s *Server) ports() map[string]int {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	ports := map[string]int{}
-	for l := range s.listeners {
+	for l, a := range s.listeners {
 		tcp, ok := l.Addr().(*net.TCPAddr)
 		if !ok {
 			continue
 		}
-		name := "http"
+		scheme := "http"
+		if a.secure != nil {
+			scheme = "https"
+		}
+		name := scheme
 		for n := 2; ; n++ {
 			if _, taken := ports[name]; !taken {
 				break
 			}
-			name = "http-" + strconv.Itoa(n)
+			name = scheme + "-" + strconv.Itoa(n)
 		}
 		ports[name] = tcp.Port
 	}

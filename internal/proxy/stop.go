@@ -2,6 +2,7 @@ package proxy
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"log/slog"
 	"net"
@@ -101,7 +102,7 @@ func (s *Server) awaitListeners() {
 // acceptRest takes what the listener's backlog holds, unless another process does,
 // and closes the listener: closing it first would reset clients that have
 // connected already.
-func (s *Server) acceptRest(l net.Listener) {
+func (s *Server) acceptRest(l net.Listener, settings *tls.Config) {
 	for range backlogMax {
 		if s.leaving.Load() {
 			break
@@ -110,7 +111,7 @@ func (s *Server) acceptRest(l net.Listener) {
 		if err != nil {
 			break
 		}
-		s.welcome(nc)
+		s.welcome(nc, settings)
 	}
 	l.Close()
 	s.mu.Lock()
@@ -143,9 +144,17 @@ func acceptNow(l net.Listener) (net.Conn, error) {
 
 // closeIdle is the janitor's part of a stop. The caller has the lock.
 func (s *Server) closeIdle(c *conn, now time.Duration) {
-	since := time.Duration(c.deadline.Load()) - s.config.Load().Timeouts.ClientIdle
-	if c.phase.Load() == phaseIdle && now-since >= stopIdleGrace {
-		c.hurry()
+	timeouts := &s.config.Load().Timeouts
+	at := time.Duration(c.deadline.Load())
+	switch c.phase.Load() {
+	case phaseIdle:
+		if now-(at-timeouts.ClientIdle) >= stopIdleGrace {
+			c.hurry()
+		}
+	case phaseHandshake:
+		if now-(at-timeouts.ClientHeader) >= handshakeGrace {
+			c.hurry()
+		}
 	}
 }
 

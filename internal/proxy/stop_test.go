@@ -3,6 +3,7 @@ package proxy_test
 import (
 	"bufio"
 	"context"
+	"crypto/tls"
 	"fmt"
 	"io"
 	"log/slog"
@@ -49,7 +50,7 @@ func unixWorker(t *testing.T) string {
 }
 
 // oneLife runs a server on a copy of the listening socket until end is closed.
-func oneLife(t *testing.T, held *net.TCPListener, socket string, end <-chan struct{}) proxy.StopReport {
+func oneLife(t *testing.T, held *net.TCPListener, socket string, cert *testkit.Certificate, end <-chan struct{}) proxy.StopReport {
 	t.Helper()
 	f, err := held.File()
 	if err != nil {
@@ -68,7 +69,8 @@ func oneLife(t *testing.T, held *net.TCPListener, socket string, end <-chan stru
 		t.Fatal(err)
 	}
 	served := make(chan error, 1)
-	go func() { served <- s.Serve(l) }()
+	r := &rig{server: s, cert: cert}
+	go func() { served <- r.serve(l) }()
 	<-end
 	ctx, cancel := context.WithTimeout(context.Background(), testkit.Timeout)
 	defer cancel()
@@ -88,6 +90,7 @@ type account struct {
 	done   atomic.Int64
 	failed atomic.Int64
 	t      *testing.T
+	cert   *testkit.Certificate // the clients speak TLS; nil: they do not
 }
 
 func (a *account) fail(format string, args ...any) {
@@ -117,6 +120,9 @@ func (a *account) client(id int, addr string, keep bool, quit <-chan struct{}) {
 				return
 			}
 			_ = c.SetDeadline(time.Now().Add(testkit.Timeout))
+			if a.cert != nil {
+				c = tls.Client(c, a.cert.Client("test.example"))
+			}
 			br = bufio.NewReader(c)
 		}
 		if _, err := fmt.Fprintf(c, "GET /%d/%d HTTP/1.1\r\nHost: a\r\n\r\n", id, n); err != nil {
@@ -141,6 +147,11 @@ func (a *account) client(id int, addr string, keep bool, quit <-chan struct{}) {
 }
 
 func TestRestartsDropNothing(t *testing.T) {
+	t.Run("plain", func(t *testing.T) { restarts(t, nil) })
+	t.Run("tls", func(t *testing.T) { restarts(t, testkit.NewCertificate(t, t.TempDir(), "test", "test.example")) })
+}
+
+func restarts(t *testing.T, cert *testkit.Certificate) {
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
@@ -148,7 +159,7 @@ func TestRestartsDropNothing(t *testing.T) {
 	held := l.(*net.TCPListener)
 	defer held.Close()
 	socket := unixWorker(t)
-	a := &account{t: t}
+	a := &account{t: t, cert: cert}
 	quit := make(chan struct{})
 	var clients sync.WaitGroup
 	for id := range 8 {
@@ -165,7 +176,7 @@ func TestRestartsDropNothing(t *testing.T) {
 			defer close(end)
 			testkit.Within(testkit.Timeout, func() bool { return a.done.Load() >= before+50 || a.failed.Load() > 0 })
 		}()
-		if report := oneLife(t, held, socket, end); report.Cut > 0 || report.Refused > 0 {
+		if report := oneLife(t, held, socket, cert, end); report.Cut > 0 || report.Refused > 0 {
 			t.Errorf("%+v", report)
 		}
 	}
@@ -175,7 +186,7 @@ func TestRestartsDropNothing(t *testing.T) {
 		clients.Wait()
 		close(end)
 	}()
-	oneLife(t, held, socket, end)
+	oneLife(t, held, socket, cert, end)
 	t.Logf("%d requests", a.done.Load())
 }
 

@@ -26,7 +26,7 @@ func (r *rig) dialUnix() *client {
 			r.t.Fatal(err)
 		}
 		served := make(chan error, 1)
-		go func() { served <- r.server.Serve(l) }()
+		go func() { served <- r.serve(l) }()
 		r.t.Cleanup(func() {
 			r.stop(2 * time.Second)
 			<-served
@@ -38,6 +38,7 @@ func (r *rig) dialUnix() *client {
 	}
 	r.t.Cleanup(func() { c.Close() })
 	_ = c.SetDeadline(time.Now().Add(testkit.Timeout))
+	c = r.secure(c)
 	return &client{r.t, c, bufio.NewReader(c)}
 }
 

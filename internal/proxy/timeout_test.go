@@ -151,7 +151,7 @@ func TestEndTogetherWithTheRequest(t *testing.T) {
 	for range 20 {
 		c := r.dial()
 		c.write("GET / HTTP/1.1\r\nHost: a\r\n\r\n")
-		if err := c.Conn.(*net.TCPConn).CloseWrite(); err != nil {
+		if err := c.Conn.(interface{ CloseWrite() error }).CloseWrite(); err != nil {
 			t.Fatal(err)
 		}
 		c.read("GET")

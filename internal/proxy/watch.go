@@ -71,10 +71,10 @@ func (c *conn) pending() bool {
 	return err == nil && n > 0
 }
 
-// hurry brings the end of an idle connection forward to now.
+// hurry brings the end of an idle connection, or of a handshake, forward to now.
 func (c *conn) hurry() {
 	at := c.deadline.Load()
-	if c.phase.Load() == phaseIdle && at > 1 && c.deadline.CompareAndSwap(at, 1) {
+	if p := c.phase.Load(); (p == phaseIdle || p == phaseHandshake) && at > 1 && c.deadline.CompareAndSwap(at, 1) {
 		c.wake()
 	}
 }

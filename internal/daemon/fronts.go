@@ -1,0 +1,175 @@
+package daemon
+
+import (
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"path/filepath"
+	"slices"
+	"time"
+
+	"ripd/internal/certs"
+	"ripd/internal/config"
+	"ripd/internal/proxy"
+)
+
+// front is the clients' listeners of one kind.
+type front struct {
+	name   string // http or https: systemd's name for them, and that of a hand-over
+	secure bool   // clients speak TLS
+	list   []net.Listener
+	own    bool // ripd has opened them
+}
+
+// newFronts gives the kinds that there are, without listeners.
+func newFronts() []front {
+	return []front{{name: roleClients}, {name: roleSecure, secure: true}}
+}
+
+// addresses are what the settings say, and whether somebody chose them.
+func (f *front) addresses(c *config.Config) (list []config.Address, asked bool) {
+	if f.secure {
+		return c.Listen.HTTPS, c.Listen.HTTPSAsked
+	}
+	return c.Listen.HTTP, c.Listen.HTTPAsked
+}
+
+// listeners are those of all kinds.
+func (a *app) listeners() (list []net.Listener) {
+	for i := range a.fronts {
+		list = append(list, a.fronts[i].list...)
+	}
+	return list
+}
+
+// openListeners opens the clients' sockets, or takes over systemd's.
+func (a *app) openListeners() error {
+	a.fronts = newFronts()
+	if a.heir != nil {
+		if err := a.inheritListeners(); err != nil {
+			return err
+		}
+	} else {
+		for i := range a.fronts {
+			if err := a.openFront(&a.fronts[i]); err != nil {
+				return err
+			}
+		}
+		if len(a.listeners()) == 0 {
+			return errors.New("there is no socket to serve: systemd gave none with the name http or https, and listen.http is empty")
+		}
+		a.notes = append(append([]string(nil), a.config.Notes()...), a.notes...)
+	}
+	a.urls = urlsOf(a.fronts)
+	return a.openCertificates()
+}
+
+func (a *app) openFront(f *front) (err error) {
+	if f.list = a.handed.Take(f.name); len(f.list) > 0 {
+		return nil
+	}
+	addresses, asked := f.addresses(a.config)
+	var notes []string
+	f.list, notes, err = openListeners(f.name, addresses, asked)
+	f.own = len(f.list) > 0
+	a.notes = append(a.notes, notes...)
+	if errors.Is(err, os.ErrPermission) && f.secure && !a.config.Foreground {
+		err = fmt.Errorf("%w; systemd opens it after: systemctl daemon-reload && systemctl start ripd-https@%s.socket", err, a.config.Name)
+	}
+	return err
+}
+
+// openCertificates reads the certificates, if there is an https listener.
+func (a *app) openCertificates() error {
+	set, err := a.loadCertificates(a.config)
+	if set != nil {
+		a.certs = certs.NewStore(set)
+		a.log.Info("certificates", "certificates", set.Describe())
+	}
+	return err
+}
+
+// loadCertificates reads what the settings name, what systemd has handed over, or, in
+// the foreground, a self-signed certificate. Without an https listener it gives none.
+func (a *app) loadCertificates(c *config.Config) (*certs.Set, error) {
+	secure := slices.IndexFunc(a.fronts, func(f front) bool { return f.secure && len(f.list) > 0 })
+	if secure < 0 {
+		return nil, nil
+	}
+	pairs, err := certs.Find(&c.TLS, a.getenv("CREDENTIALS_DIRECTORY"))
+	if err != nil {
+		return nil, err
+	}
+	if len(pairs) == 0 && c.Foreground {
+		p, trust, err := certs.SelfSigned(a.selfSignedDir())
+		if err != nil {
+			return nil, err
+		}
+		pairs = append(pairs, p)
+		if a.certs == nil { // at the start
+			a.notes = append(a.notes, "https: a self-signed certificate for localhost, which nobody trusts yet: curl --cacert "+trust+", or see docs/tls.md")
+		}
+	}
+	return certs.Load(pairs)
+}
+
+// selfSignedDir is where the certificate for development is kept, for all apps of the
+// user (the XDG base directories; systemd.exec(5) for the first one).
+func (a *app) selfSignedDir() string {
+	if dir := a.getenv("STATE_DIRECTORY"); dir != "" {
+		return dir
+	}
+	if dir := a.getenv("XDG_STATE_HOME"); filepath.IsAbs(dir) {
+		return filepath.Join(dir, "ripd")
+	}
+	if home := a.getenv("HOME"); filepath.IsAbs(home) {
+		return filepath.Join(home, ".local", "state", "ripd")
+	}
+	return a.dir
+}
+
+// followCertificates takes renewed files over until ripd ends.
+func (a *app) followCertificates() {
+	if a.certs == nil {
+		return
+	}
+	a.tasks.Go(func() {
+		t := time.NewTicker(certs.WatchEvery)
+		defer t.Stop()
+		a.certs.Watch(a.quit, t.C, a.log)
+	})
+}
+
+// accept starts to accept clients.
+func (a *app) accept() {
+	for i := range a.fronts {
+		f := &a.fronts[i]
+		for _, l := range f.list {
+			a.tasks.Go(func() {
+				var err error
+				if f.secure {
+					err = a.server.ServeTLS(l, a.certs.Config())
+				} else {
+					err = a.server.Serve(l)
+				}
+				if err != nil && !errors.Is(err, proxy.ErrClosed) {
+					a.fail(fmt.Errorf("accept on %s: %w", l.Addr(), err))
+				}
+			})
+		}
+	}
+}
+
+// quiesce keeps new connections away from the listeners that ripd has opened.
+func (a *app) quiesce() {
+	var own []net.Listener
+	for i := range a.fronts {
+		if a.fronts[i].own {
+			own = append(own, a.fronts[i].list...)
+		}
+	}
+	if len(own) > 0 {
+		quiesce(own)
+	}
+}

@@ -1,0 +1,126 @@
+package proxy
+
+import (
+	"crypto/tls"
+	"errors"
+	"log/slog"
+	"net"
+	"strings"
+	"sync"
+	"syscall"
+	"time"
+
+	"ripd/internal/http1"
+)
+
+const (
+	// handshakeGrace is how old a handshake must be to be ended by a stop, or to
+	// make room for other connections: more than some round trips on slow lines.
+	handshakeGrace = 2 * time.Second
+	// handshakeReport is how often failed handshakes are told in the log.
+	handshakeReport = time.Minute
+)
+
+var (
+	errHandshakeTimeout = errors.New("the handshake did not end in time")
+	errHandshakeCut     = errors.New("the handshake was cut short, to stop or to make room")
+)
+
+// The causes of handshakes that failed, as the metrics show them.
+const (
+	handshakeLeft     = "client-left"
+	handshakeTimeout  = "timeout"
+	handshakeCut      = "cut"
+	handshakePlain    = "plain-http"
+	handshakeProtocol = "protocol"
+)
+
+// handshake agrees on TLS with the client. It reports whether requests follow.
+func (c *conn) handshake() bool {
+	s := c.secure
+	if err := s.tls.Handshake(); err != nil {
+		c.refuseHandshake(err)
+		return false
+	}
+	s.wire.waits = false
+	state := s.tls.ConnectionState()
+	s.version = strings.TrimPrefix(tls.VersionName(state.Version), "TLS ")
+	c.srv.metrics.Handshake(s.version, state.DidResume)
+	c.deadline.Store(int64(c.srv.clock.now() + c.srv.config.Load().Timeouts.ClientIdle))
+	c.phase.Store(phaseIdle)
+	return true
+}
+
+// refuseHandshake counts a handshake that failed, and leaves the client the time to
+// read why.
+func (c *conn) refuseHandshake(err error) {
+	var header tls.RecordHeaderError
+	cause := handshakeProtocol
+	switch {
+	case errors.Is(err, errHandshakeTimeout):
+		cause = handshakeTimeout
+	case errors.Is(err, errHandshakeCut):
+		cause = handshakeCut
+	case errors.Is(err, errClientGone), errors.Is(err, net.ErrClosed):
+		cause = handshakeLeft
+	case errors.As(err, &header) && header.Conn != nil && looksLikeHTTP(header.RecordHeader[:]):
+		cause, err = handshakePlain, errors.New("the client speaks plain HTTP")
+		c.out.mu.Lock()
+		c.out.put(plainReply)
+		c.out.mu.Unlock()
+	}
+	c.srv.metrics.HandshakeFailed(cause)
+	if cause != handshakeLeft && cause != handshakeCut {
+		c.srv.failures.tell(c.srv.log, c.srv.clock.now(), string(c.address), err)
+	}
+	if cause == handshakePlain || cause == handshakeProtocol {
+		c.linger()
+	}
+}
+
+// linger waits, after the last word to the client, for its end (lingerTime).
+func (c *conn) linger() {
+	c.deadline.Store(int64(c.srv.clock.now() + lingerTime))
+	c.phase.Store(phaseClosing)
+	_ = c.nc.CloseWrite() // an error: the client is gone, which reading tells
+	b := newBlock()
+	defer b.free()
+	for {
+		if _, err := c.await(func(fd uintptr) (int, syscall.Errno) { return recv(fd, b[:], 0) }); err != nil {
+			return
+		}
+	}
+}
+
+// plainReply answers plain HTTP where TLS is spoken.
+var plainReply = http1.AppendReply(nil, &http1.Reply{
+	Status: 400, Minor: 1, Close: true, Detail: "plain HTTP was sent to a port for HTTPS",
+})
+
+// looksLikeHTTP tells whether the first bytes are those of a request line.
+func looksLikeHTTP(first []byte) bool {
+	switch string(first) {
+	case "GET /", "HEAD ", "POST ", "PUT /", "DELET", "PATCH", "OPTIO":
+		return true
+	}
+	return false
+}
+
+// handshakeFailures tells in the log of handshakes that failed: the first at once,
+// those that follow at most once in handshakeReport.
+type handshakeFailures struct {
+	mu    sync.Mutex
+	count int
+	told  time.Duration // 0: never
+}
+
+func (f *handshakeFailures) tell(log *slog.Logger, now time.Duration, client string, err error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.count++
+	if f.told != 0 && now-f.told < handshakeReport {
+		return
+	}
+	log.Info("TLS handshakes failed", "failed", f.count, "client", client, "error", err.Error())
+	f.count, f.told = 0, now
+}

@@ -1,0 +1,93 @@
+package proxy
+
+import (
+	"bytes"
+	"net"
+	"strconv"
+	"strings"
+
+	"ripd/internal/http1"
+)
+
+// acmePrefix is where certificate authorities look for a proof over plain HTTP (RFC
+// 8555 section 8.3).
+const acmePrefix = "/.well-known/acme-challenge/"
+
+// standardHTTPS is the port that an https address need not name, RFC 9110 section
+// 4.2.2.
+const standardHTTPS = 443
+
+// redirects reports whether a request over plain HTTP is sent on to HTTPS.
+func (s *Server) redirects(head *http1.Request) bool {
+	c := s.config.Load()
+	if !c.TLS.RedirectHTTP || head.Host == nil {
+		return false
+	}
+	status := c.Proxy.StatusPath != "" && string(head.Path) == c.Proxy.StatusPath
+	return !status && !bytes.HasPrefix(head.Path, []byte(acmePrefix))
+}
+
+// redirect answers the request whose head h fills the first n bytes of the buffer
+// with its https address. It reports whether to leave the callback.
+func (c *conn) redirect(h *headScratch, n int) (leave bool) {
+	defer h.free()
+	location := c.srv.secureAddress(&h.req)
+	reply := http1.Reply{Status: 308, Location: location, Detail: "this server wants HTTPS"}
+	r := &c.req
+	r.nameOnly(&h.req)
+	if h.req.HasBody() { // which is not waited for
+		c.dropBuffer()
+		r.close = true
+		r.respond(&reply, causeRedirect)
+		return true
+	}
+	c.consume(n)
+	c.phase.Store(phaseRunning)
+	c.deadline.Store(0)
+	r.respond(&reply, causeRedirect)
+	return false
+}
+
+// secureAddress is the address of the request's target at the https listener.
+func (s *Server) secureAddress(head *http1.Request) []byte {
+	host := string(head.Host)
+	if name, _, err := net.SplitHostPort(host); err == nil {
+		host = name
+		if strings.Contains(host, ":") {
+			host = "[" + host + "]"
+		}
+	}
+	b := append([]byte("https://"), host...)
+	if port := s.securePort(); port != standardHTTPS && port != 0 {
+		b = append(b, ':')
+		b = strconv.AppendInt(b, int64(port), 10)
+	}
+	if !bytes.HasPrefix(head.Path, []byte("/")) {
+		return append(b, '/') // OPTIONS *
+	}
+	b = append(b, head.Path...)
+	if head.Query != nil {
+		b = append(append(b, '?'), head.Query...)
+	}
+	return b
+}
+
+// securePort is the port of the https listeners: the standard one where several
+// have it, else the lowest; 0 when they have none.
+func (s *Server) securePort() (port int) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for l, a := range s.listeners {
+		tcp, ok := l.Addr().(*net.TCPAddr)
+		if !ok || a.secure == nil {
+			continue
+		}
+		if tcp.Port == standardHTTPS {
+			return tcp.Port
+		}
+		if port == 0 || tcp.Port < port {
+			port = tcp.Port
+		}
+	}
+	return port
+}
