@@ -74,10 +74,13 @@ type Set struct {
 	list   []tls.Certificate
 }
 
+// ErrNone is what Load says of no pairs.
+var ErrNone = errors.New("https needs a certificate: set tls.certificate and tls.key")
+
 // Load reads the pairs. An error says what is wrong with which file.
 func Load(pairs []Pair) (*Set, error) {
 	if len(pairs) == 0 {
-		return nil, errors.New("https needs a certificate: set tls.certificate and tls.key")
+		return nil, ErrNone
 	}
 	s := &Set{pairs: slices.Clone(pairs), stamps: stampsOf(pairs)} // before they are read: a change meanwhile is one
 	for _, p := range pairs {

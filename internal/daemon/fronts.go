@@ -83,6 +83,18 @@ func (a *app) openFront(f *front) (err error) {
 // openCertificates reads the certificates, if there is an https listener.
 func (a *app) openCertificates() error {
 	set, err := a.loadCertificates(a.config)
+	if errors.Is(err, certs.ErrNone) && len(a.config.Listen.HTTPS) == 0 {
+		// A socket that is still open, or was enabled by hand: no reason not to serve.
+		a.log.Warn("a socket from systemd is not used", "name", roleSecure, "problem", "listen.https is empty, and there is no certificate")
+		a.fronts = slices.DeleteFunc(a.fronts, func(f front) bool {
+			if f.secure {
+				closeAll(f.list)
+			}
+			return f.secure
+		})
+		a.urls = urlsOf(a.fronts)
+		return nil
+	}
 	if set != nil {
 		a.certs = certs.NewStore(set)
 		a.log.Info("certificates", "certificates", set.Describe())

@@ -118,6 +118,9 @@ func (a *app) gauges() metrics.Gauges {
 			g.WorkersBusy++
 		}
 	}
+	if a.certs != nil {
+		g.CertificateEnds = a.certs.Set().Ends()
+	}
 	stats := a.server.Stats()
 	g.Connections = map[string]int{"idle": stats.Idle, "active": stats.Connections - stats.Idle}
 	return g

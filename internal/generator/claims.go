@@ -18,7 +18,7 @@ const claimsMost = 2
 func claimsOf(apps []*config.Units) claims {
 	c := claims{}
 	for _, app := range apps {
-		for _, a := range app.HTTP {
+		for _, a := range slices.Concat(app.HTTP, app.HTTPS) {
 			if a.Network == "unix" {
 				c.add(a.Path, app)
 				continue
@@ -46,9 +46,9 @@ type rival struct {
 	address    config.Address
 }
 
-// rivals gives one rival for each address of the app that somebody else wants.
-func (c claims) rivals(app *config.Units) (list []rival) {
-	for _, a := range app.HTTP {
+// rivals gives one rival for each of the app's addresses that somebody else wants.
+func (c claims) rivals(app *config.Units, addresses []config.Address) (list []rival) {
+	for _, a := range addresses {
 		if other := c.other(app, a); other != nil {
 			list = append(list, rival{app, other, a})
 		}
@@ -77,8 +77,19 @@ func (c claims) other(app *config.Units, a config.Address) *config.Units {
 
 // line says for people who wants what.
 func (r rival) line() string {
-	return fmt.Sprintf("%s and %s both want %s (%s, %s): only one of ripd@%s.socket and ripd@%s.socket can have it; change listen.http in one of the files",
-		r.app.File, r.other.File, spoken(r.address), r.app.HTTPOrigin, r.other.HTTPOrigin, r.app.Name, r.other.Name)
+	key, origin, unit := claimOf(r.app, r.address)
+	_, otherOrigin, otherUnit := claimOf(r.other, r.address)
+	return fmt.Sprintf("%s and %s both want %s (%s, %s): only one of %s and %s can have it; change %s in one of the files",
+		r.app.File, r.other.File, spoken(r.address), origin, otherOrigin, unit, otherUnit, key)
+}
+
+// claimOf tells which setting of the app an address is in or overlaps, where that is
+// written, and whose socket it makes.
+func claimOf(app *config.Units, a config.Address) (key, origin, unit string) {
+	if slices.ContainsFunc(app.HTTP, a.Overlaps) {
+		return "listen.http", app.HTTPOrigin, "ripd@" + app.Name + ".socket"
+	}
+	return "listen.https", app.HTTPSOrigin, "ripd-https@" + app.Name + ".socket"
 }
 
 // spoken names an address as the file does.

@@ -22,31 +22,63 @@ func head(app *config.Units, unit string) string {
 }
 
 // socketDropIn gives ripd@shop.socket the addresses. Without any, the socket of
-// the unit itself stays.
+// the unit itself stays. It brings the https socket along, which nobody enables.
 func socketDropIn(app *config.Units, rivals []rival) string {
 	var b strings.Builder
 	b.WriteString(head(app, "ripd@"+app.Name+".socket"))
-	if len(app.HTTP) == 0 {
-		return b.String()
+	if len(app.HTTPS) > 0 {
+		fmt.Fprintf(&b, "# listen.https: %s\nWants=ripd-https@%s.socket\n", app.HTTPSOrigin, app.Name)
 	}
-	fmt.Fprintf(&b, "\n[Socket]\n# listen.http: %s\nListenStream=\n", app.HTTPOrigin)
-	for _, a := range app.HTTP {
+	b.WriteString(streams("listen.http", app.HTTPOrigin, app.HTTP))
+	if len(app.HTTP) > 0 {
+		b.WriteString(warnings(rivals))
+	}
+	return b.String()
+}
+
+// secureDropIn gives ripd-https@shop.socket the addresses.
+func secureDropIn(app *config.Units, rivals []rival) string {
+	return head(app, "ripd-https@"+app.Name+".socket") + streams("listen.https", app.HTTPSOrigin, app.HTTPS) + warnings(rivals)
+}
+
+// streams begins the section of a socket with its addresses, if there are any.
+func streams(key, origin string, addresses []config.Address) string {
+	if len(addresses) == 0 {
+		return ""
+	}
+	var b strings.Builder
+	fmt.Fprintf(&b, "\n[Socket]\n# %s: %s\nListenStream=\n", key, origin)
+	for _, a := range addresses {
 		b.WriteString("ListenStream=" + stream(a) + "\n")
 	}
-	if len(rivals) > 0 {
-		b.WriteString("\n# Said before the socket is opened, so that who cannot open it knows why.\nSyslogIdentifier=" + Name + "\n")
+	return b.String()
+}
+
+// warnings are the lines of a socket that others want, too.
+func warnings(rivals []rival) string {
+	if len(rivals) == 0 {
+		return ""
 	}
+	var b strings.Builder
+	b.WriteString("\n# Said before the socket is opened, so that who cannot open it knows why.\nSyslogIdentifier=" + Name + "\n")
 	for _, r := range rivals {
 		b.WriteString("ExecStartPre=-/bin/echo \"" + quoted("<4>"+r.line()) + "\"\n")
 	}
 	return b.String()
 }
 
-// serviceDropIn gives ripd@shop.service its user.
+// serviceDropIn gives ripd@shop.service its user, and the https sockets if there are
+// any.
 func serviceDropIn(app *config.Units) string {
 	text := head(app, "ripd@"+app.Name+".service")
+	if app.User != "" || len(app.HTTPS) > 0 {
+		text += "\n[Service]\n"
+	}
 	if app.User != "" {
-		text += fmt.Sprintf("\n[Service]\n# user: %s; the group is the user's own.\nUser=%s\nGroup=\n", app.UserOrigin, app.User)
+		text += fmt.Sprintf("# user: %s; the group is the user's own.\nUser=%s\nGroup=\n", app.UserOrigin, app.User)
+	}
+	if len(app.HTTPS) > 0 {
+		text += fmt.Sprintf("# listen.https: %s\nSockets=ripd-https@%s.socket\n", app.HTTPSOrigin, app.Name)
 	}
 	return text
 }

@@ -2,8 +2,9 @@
 // (systemd.generator(7)). At boot and at each `systemctl daemon-reload` it turns
 // what the files in /etc/ripd say of units into drop-ins for these units:
 //
-//	/etc/ripd/shop.toml: listen.http → ripd@shop.socket.d/00-ripd.conf
-//	/etc/ripd/shop.toml: user        → ripd@shop.service.d/00-ripd.conf
+//	/etc/ripd/shop.toml: listen.http  → ripd@shop.socket.d/00-ripd.conf
+//	/etc/ripd/shop.toml: listen.https → ripd-https@shop.socket.d/00-ripd.conf
+//	/etc/ripd/shop.toml: user         → ripd@shop.service.d/00-ripd.conf
 //
 // systemd waits for it, early in the boot, so it reads these files and nothing
 // else, talks to nobody, and bounds all that it reads and writes. A file at
@@ -15,6 +16,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"slices"
 
 	"ripd/internal/config"
 )
@@ -85,14 +87,18 @@ func Generate(o Options, warn func(text string)) error {
 	claims := claimsOf(apps)
 	var failed error
 	for _, app := range apps {
-		rivals := claims.rivals(app)
-		if len(rivals) > 0 {
-			warn(rivals[0].line())
+		rivals, secureRivals := claims.rivals(app, app.HTTP), claims.rivals(app, app.HTTPS)
+		if all := slices.Concat(rivals, secureRivals); len(all) > 0 {
+			warn(all[0].line())
 		}
-		for unit, text := range map[string]string{
+		units := map[string]string{
 			"ripd@" + app.Name + ".socket":  socketDropIn(app, rivals),
 			"ripd@" + app.Name + ".service": serviceDropIn(app),
-		} {
+		}
+		if len(app.HTTPS) > 0 {
+			units["ripd-https@"+app.Name+".socket"] = secureDropIn(app, secureRivals)
+		}
+		for unit, text := range units {
 			if o.replaced(unit) {
 				continue
 			}

@@ -88,6 +88,9 @@ func TestDropIns(t *testing.T) {
 			"ListenStream=\nListenStream=80\nListenStream=127.0.0.1:81\nListenStream=[::1]:82\nListenStream=0.0.0.0:83\nListenStream=/run/a%%b.sock", "", ""},
 		{"no listener", "[listen]\nhttp = []", "", "", ""},
 		{"a user", "user = \"shop\"\n[listen]\nhttp = []", "", "User=shop\nGroup=", ""},
+		{"https", "[listen]\nhttps = [\"443\"]", "Wants=ripd-https@shop.socket\nListenStream=\nListenStream=3080", "Sockets=ripd-https@shop.socket", ""},
+		{"https alone, with a user", "user = \"shop\"\n[listen]\nhttp = []\nhttps = [\"[::1]:443\"]", "Wants=ripd-https@shop.socket", "User=shop\nGroup=\nSockets=ripd-https@shop.socket", ""},
+		{"https that is at fault", "[listen]\nhttps = [\"3080\"]", "ListenStream=\nListenStream=3080", "", "DIR/shop.toml:2:9: listen.https: [::]:3080 is there twice"},
 		{"root", "user = \"root\"\n[listen]\nhttp = []", "", "", "DIR/shop.toml:1:8: user: ripd does not run apps as root"},
 		{"a port that systemd cannot choose", "[listen]\nhttp = [\"0\", \"80\"]", "ListenStream=\nListenStream=80", "", "DIR/shop.toml:2: listen.http: systemd opens no port 0"},
 		{"a bad address", "user = \"shop\"\n[listen]\nhttp = [\"www:80\"]", "", "User=shop\nGroup=", "DIR/shop.toml:3:9: listen.http: "},
@@ -101,7 +104,15 @@ func TestDropIns(t *testing.T) {
 		t.Run(test.name, func(t *testing.T) {
 			b := newBox(t, map[string]string{"shop.toml": test.text})
 			got := b.run()
-			if got["ripd@shop.socket"] != test.socket || got["ripd@shop.service"] != test.service || len(got) != 2 {
+			units := 2
+			if secure, ok := got["ripd-https@shop.socket"]; ok {
+				units++
+				if !strings.HasPrefix(secure, "ListenStream=\nListenStream=") {
+					t.Errorf("https: %q", secure)
+				}
+			}
+			if got["ripd@shop.socket"] != test.socket || got["ripd@shop.service"] != test.service || len(got) != units ||
+				(units == 3) != strings.Contains(got["ripd@shop.socket"], "https") {
 				t.Errorf("%q", got)
 			}
 			if test.said == "" && len(b.said) > 0 {
@@ -265,14 +276,14 @@ func TestManyAndSlowFiles(t *testing.T) {
 
 // Whatever a file says, a drop-in has the lines that this package writes.
 func FuzzDropIns(f *testing.F) {
-	for _, seed := range []string{"", "[listen]\nhttp = [\"80\"]", "user = \"a\\nb\"", "[listen]\nhttp = [\"/x\\ny\", \"/é%i$HOME\"]", "user = \"shop\"\n[listen]\nhttp = [\"[::1]:1\"]"} {
+	for _, seed := range []string{"", "[listen]\nhttp = [\"80\"]", "user = \"a\\nb\"", "[listen]\nhttps = [\"443\", \"/x\"]", "[listen]\nhttp = [\"/x\\ny\", \"/é%i$HOME\"]", "user = \"shop\"\n[listen]\nhttp = [\"[::1]:1\"]"} {
 		f.Add([]byte(seed))
 	}
-	line := regexp.MustCompile(`^(|#[^\n\\]*|\[(Unit|Socket|Service)\]|SourcePath=/etc/ripd/shop\.toml|ListenStream=[^\\]*|User=[A-Za-z_][A-Za-z0-9_.-]*|Group=)$`)
+	line := regexp.MustCompile(`^(|#[^\n\\]*|\[(Unit|Socket|Service)\]|SourcePath=/etc/ripd/shop\.toml|ListenStream=[^\\]*|(Wants|Sockets)=ripd-https@shop\.socket|User=[A-Za-z_][A-Za-z0-9_.-]*|Group=)$`)
 	f.Fuzz(func(t *testing.T, data []byte) {
 		app, _ := config.ReadUnits("/etc/ripd/shop.toml", data)
-		app.HTTP = usable(app, func(string) {})
-		for text := range strings.SplitSeq(socketDropIn(app, nil)+serviceDropIn(app), "\n") {
+		keepUsable(app, func(string) {})
+		for text := range strings.SplitSeq(socketDropIn(app, nil)+secureDropIn(app, nil)+serviceDropIn(app), "\n") {
 			if !line.MatchString(text) {
 				t.Errorf("%q", text)
 			}

@@ -100,7 +100,7 @@ func readOne(path string, owner int, warn func(string)) *config.Units {
 	if app == nil {
 		return nil // the file's name is no app's
 	}
-	app.HTTP = usable(app, warn)
+	keepUsable(app, warn)
 	return app
 }
 
@@ -132,15 +132,19 @@ func readFile(path string, owner int) ([]byte, error) {
 	return data, err
 }
 
-// usable leaves out the addresses that a unit cannot have.
-func usable(app *config.Units, warn func(string)) []config.Address {
-	var list []config.Address
-	for _, a := range app.HTTP {
+// keepUsable leaves out the addresses that a unit cannot have.
+func keepUsable(app *config.Units, warn func(string)) {
+	app.HTTP = usable(app.HTTP, app.HTTPOrigin+": listen.http", warn)
+	app.HTTPS = usable(app.HTTPS, app.HTTPSOrigin+": listen.https", warn)
+}
+
+func usable(addresses []config.Address, where string, warn func(string)) (list []config.Address) {
+	for _, a := range addresses {
 		switch {
 		case a.Network == "tcp" && a.Port == 0:
-			warn(app.HTTPOrigin + ": listen.http: systemd opens no port 0; name a port")
+			warn(where + ": systemd opens no port 0; name a port")
 		case strings.ContainsFunc(a.Path, unsafe) || strings.TrimSpace(a.Path) != a.Path:
-			warn(app.HTTPOrigin + ": listen.http: the socket's path has characters that a unit cannot have")
+			warn(where + ": the socket's path has characters that a unit cannot have")
 		default:
 			list = append(list, a)
 		}

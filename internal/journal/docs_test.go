@@ -30,7 +30,7 @@ func TestFieldsOfLinesAreDocumented(t *testing.T) {
 	known := documented(t)
 	a := sample()
 	a.Path = bytes.Repeat([]byte("x"), maxPath+1)
-	a.Cause, a.Retried = "client-left", true
+	a.Cause, a.Retried, a.TLS = "client-left", true, "1.3"
 	var out bytes.Buffer
 	workers := NewWorkerLog(WorkerOptions{Out: &out, JSON: true})
 	w := workerLine("{}")

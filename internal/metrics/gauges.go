@@ -24,6 +24,9 @@ type Gauges struct {
 	// Connections counts the clients' connections by state: active, idle.
 	// States that are left out are shown as 0.
 	Connections map[string]int
+	// CertificateEnds is when the first of the certificates in force ends; the zero
+	// value, shown as 0, without any.
+	CertificateEnds time.Time
 	// LogDropped is how many log lines were dropped since the start.
 	LogDropped uint64
 	// LogLeftOut is how many access lines were chosen for the journal, and left
@@ -43,7 +46,7 @@ type snapshots struct {
 	queueLength, queueSize, oldestWait *prometheus.Desc
 	workers, workersBusy, leases       *prometheus.Desc
 	connections, logDropped            *prometheus.Desc
-	logLeftOut, build                  *prometheus.Desc
+	logLeftOut, build, certificateEnds *prometheus.Desc
 }
 
 func newSnapshots(o Options) *snapshots {
@@ -55,18 +58,19 @@ func newSnapshots(o Options) *snapshots {
 		return prometheus.NewDesc(name, help, labels, nil)
 	}
 	return &snapshots{
-		take:        take,
-		version:     strings.ToValidUTF8(o.Version, ""),
-		queueLength: desc("ripd_queue_length", "Requests that wait in the queue."),
-		queueSize:   desc("ripd_queue_size", "Requests that may wait in the queue."),
-		oldestWait:  desc("ripd_queue_oldest_wait_seconds", "How long the oldest request in the queue has waited."),
-		workers:     desc("ripd_workers", "Workers, by state.", "state"),
-		workersBusy: desc("ripd_workers_busy", "Workers that have a request now."),
-		leases:      desc("ripd_leases_total", "Leases given: requests handed to a worker, a retried one twice."),
-		connections: desc("ripd_connections", "Connections of clients, by state.", "state"),
-		logDropped:  desc("ripd_log_dropped_total", "Log lines that were dropped because the output did not take them."),
-		logLeftOut:  desc("ripd_access_lines_left_out_total", "Access lines of errors and slow requests that the journal did not get because there were too many."),
-		build:       desc("ripd_build_info", "Constant 1, with ripd's version and Go's as labels.", "version", "go_version"),
+		take:            take,
+		version:         strings.ToValidUTF8(o.Version, ""),
+		queueLength:     desc("ripd_queue_length", "Requests that wait in the queue."),
+		queueSize:       desc("ripd_queue_size", "Requests that may wait in the queue."),
+		oldestWait:      desc("ripd_queue_oldest_wait_seconds", "How long the oldest request in the queue has waited."),
+		workers:         desc("ripd_workers", "Workers, by state.", "state"),
+		workersBusy:     desc("ripd_workers_busy", "Workers that have a request now."),
+		leases:          desc("ripd_leases_total", "Leases given: requests handed to a worker, a retried one twice."),
+		connections:     desc("ripd_connections", "Connections of clients, by state.", "state"),
+		logDropped:      desc("ripd_log_dropped_total", "Log lines that were dropped because the output did not take them."),
+		logLeftOut:      desc("ripd_access_lines_left_out_total", "Access lines of errors and slow requests that the journal did not get because there were too many."),
+		certificateEnds: desc("ripd_tls_certificate_end_timestamp_seconds", "When the first of the certificates in force ends, in seconds since 1970; 0 without TLS."),
+		build:           desc("ripd_build_info", "Constant 1, with ripd's version and Go's as labels.", "version", "go_version"),
 	}
 }
 
@@ -74,7 +78,7 @@ func newSnapshots(o Options) *snapshots {
 func (s *snapshots) Describe(ch chan<- *prometheus.Desc) {
 	for _, d := range []*prometheus.Desc{
 		s.queueLength, s.queueSize, s.oldestWait, s.workers, s.workersBusy,
-		s.leases, s.connections, s.logDropped, s.logLeftOut, s.build,
+		s.leases, s.connections, s.logDropped, s.logLeftOut, s.build, s.certificateEnds,
 	} {
 		ch <- d
 	}
@@ -99,5 +103,10 @@ func (s *snapshots) Collect(ch chan<- prometheus.Metric) {
 	send(s.leases, prometheus.CounterValue, float64(g.Leases))
 	send(s.logDropped, prometheus.CounterValue, float64(g.LogDropped))
 	send(s.logLeftOut, prometheus.CounterValue, float64(g.LogLeftOut))
+	ends := 0.0
+	if !g.CertificateEnds.IsZero() {
+		ends = float64(g.CertificateEnds.Unix())
+	}
+	send(s.certificateEnds, prometheus.GaugeValue, ends)
 	send(s.build, prometheus.GaugeValue, 1, s.version, runtime.Version())
 }

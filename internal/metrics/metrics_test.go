@@ -177,7 +177,7 @@ func TestEachMetricIsDocumented(t *testing.T) {
 			t.Errorf("docs/logging.md lacks a row that starts with %s", row)
 		}
 	}
-	for _, list := range [][]string{knownRejections(), knownRetries(), knownRespawns(), knownVerdicts(), workerStates(), connectionStates(), classes[:]} {
+	for _, list := range [][]string{knownRejections(), knownRetries(), knownRespawns(), knownVerdicts(), knownHandshakeFailures(), workerStates(), connectionStates(), classes[:]} {
 		for _, value := range list {
 			if !strings.Contains(string(doc), "`"+value+"`") {
 				t.Errorf("docs/logging.md does not explain the value %s", value)
