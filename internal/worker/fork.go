@@ -26,9 +26,10 @@ type birth struct {
 	spec   Spec
 	orders []byte
 	notify *notifySocket // nil: not asked for
+	offer  *offer        // nil: not asked for
 
 	// The launcher's ends of the pipes; the stub's are in theirs, which are the
-	// descriptors 0 to 4 of the child.
+	// descriptors 0 to 4 of the child, and 5 is the socket that it is offered.
 	stdout, stderr, ordersPipe, report *os.File
 	theirs                             []int
 }
@@ -55,11 +56,17 @@ func (b *birth) prepareSockets() error {
 		if b.spec.watched() {
 			return fmt.Errorf("a worker that is to be ready by %q needs a socket", b.spec.Ready)
 		}
+		if b.spec.Activation {
+			return errors.New("a worker that is to be given its socket needs a path for it")
+		}
 		return nil
 	}
 	err := removeSocket(b.spec.Socket)
 	if err == nil && (b.spec.Ready == config.ReadyAuto || b.spec.Ready == config.ReadyNotify) {
 		b.notify, err = openNotify(notifyPath(b.spec.Socket))
+	}
+	if err == nil && b.spec.Activation {
+		b.offer, err = openOffer(b.spec.Socket, b.spec.listens())
 	}
 	return err
 }
@@ -75,7 +82,9 @@ func (b *birth) prepareOrders() error {
 	if err != nil {
 		return err
 	}
-	b.orders, err = newOrders(b.spec.Dir, args, env, b.spec.OOMScoreAdjust).encode()
+	o := newOrders(b.spec.Dir, args, env, b.spec.OOMScoreAdjust)
+	o.Activation = b.offer != nil
+	b.orders, err = o.encode()
 	return err
 }
 
@@ -135,6 +144,9 @@ func (b *birth) fork(l *Launcher, out func(Line)) (*Process, error) {
 	for _, fd := range b.theirs {
 		attr.Files = append(attr.Files, uintptr(fd))
 	}
+	if b.offer != nil {
+		attr.Files = append(attr.Files, b.offer.socket.Fd())
+	}
 	var pid int
 	var err error
 	forked := make(chan struct{})
@@ -169,6 +181,7 @@ func newProcess(l *Launcher, b *birth, pid int, started time.Time) *Process {
 		family:   newFamily(pid, b.spec.Env, l.isLeader),
 		pipes:    [2]*os.File{b.stdout, b.stderr},
 		notify:   b.notify,
+		offer:    b.offer,
 		ready:    make(chan struct{}),
 		done:     make(chan struct{}),
 		alive:    alive,
@@ -214,4 +227,5 @@ func (b *birth) discard() {
 		b.notify.close()
 		os.Remove(b.notify.path)
 	}
+	b.offer.discard()
 }

@@ -138,6 +138,7 @@ func (l *Launcher) Start(s Spec, out func(Line)) (*Process, error) {
 	if err != nil {
 		p.Kill()
 		<-p.Done()
+		p.offer.close()
 		return nil, explainFailure(p, err)
 	}
 	p.watchReady()

@@ -25,6 +25,7 @@ type Process struct {
 	pipes    [2]*os.File // read ends of stdout and stderr
 	readers  sync.WaitGroup
 	notify   *notifySocket // nil: not asked for
+	offer    *offer        // nil: not asked for
 	ready    chan struct{}
 	done     chan struct{}
 	// alive ends with the process, and with it what watches for readiness.
@@ -148,7 +149,16 @@ func (p *Process) sawReady(by config.Ready) {
 // watchReady starts what watches for the signs that Spec.Ready names; each ends
 // with the process.
 func (p *Process) watchReady() {
-	if p.spec.Ready == config.ReadyAuto || p.spec.Ready == config.ReadyListen {
+	switch {
+	case p.offer != nil && p.spec.listens():
+		go func() {
+			if p.offer.wait(p.alive, p.launcher.clock) {
+				p.sawReady(config.ReadyListen)
+			}
+		}()
+	case p.offer != nil:
+		p.offer.close()
+	case p.spec.listens():
 		go func() {
 			if newListenWatch(p.spec.Socket, p.pid, p.launcher.clock).wait(p.alive) {
 				p.sawReady(config.ReadyListen)

@@ -27,7 +27,7 @@ func IsStub(args []string) bool { return len(args) == 2 && args[1] == StubArg }
 
 // RunStub turns this process into the worker that its launcher asked for. It
 // returns only when that failed: the exit status. main calls it before
-// anything else. It uses descriptors 3 and 4, which the launcher gave it, and
+// anything else. It uses descriptors 3 to 5, which the launcher gave it, and
 // neither of its arguments beyond IsStub.
 //
 // The launcher has put it into a session of its own, with /dev/null as input and
@@ -77,6 +77,14 @@ func becomeWorker(report *os.File) error {
 	program, err := findProgram(argv[0], env)
 	if err != nil {
 		return err
+	}
+	if o.Activation {
+		// Last, since the orders' pipe had this number.
+		if err := takeSocket(); err != nil {
+			return err
+		}
+		defer runtime.KeepAlive(ordersPipe) // its finalizer would close the socket
+		env = withActivation(env)
 	}
 	fmt.Fprint(report, reportExec)
 	// Exec also gives back the soft limit of open files that this process was
