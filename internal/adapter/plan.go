@@ -132,6 +132,9 @@ func (p Programs) Plan(c *config.Config, app string) (Plan, error) {
 	if c.Foreground {
 		plan.Env["RIP_DEVELOPMENT"] = "1"
 	}
+	if c.Workers.Serial {
+		plan.Env[serialVariable] = "1"
+	}
 	for _, name := range language.locks {
 		plan.Files = append(plan.Files, filepath.Join(root, name))
 	}

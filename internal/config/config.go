@@ -108,6 +108,9 @@ type Workers struct {
 	CountAuto bool
 	// Concurrency is the number of requests in flight per worker. Default 1.
 	Concurrency int
+	// Serial makes a worker that an adapter (or the demo) runs take its requests
+	// one after the other, in the order in which they came. Default false.
+	Serial bool
 	// MaxRequests is the number of requests after which a worker is replaced;
 	// 0 is never. Default 10000.
 	MaxRequests int

@@ -18,6 +18,7 @@ func (l *loader) finish() {
 	l.finishListeners()
 	l.finishWorkers()
 	l.finishReady()
+	l.finishSerial()
 	l.finishProxy()
 	l.finishReload()
 	l.finishLog()
@@ -235,6 +236,20 @@ func (l *loader) finishReady() {
 		c.Workers.Ready = ReadyRegister
 	case ready != ReadyRegister:
 		l.failKey("workers.ready", faultf("the adapter %s registers, and does nothing of the kind of %s", c.AdapterInUse(), quote(string(ready))).hinted("take it out"))
+	}
+}
+
+// finishSerial refuses an order of requests that ripd does not keep, and tells of
+// one that changes nothing.
+func (l *loader) finishSerial() {
+	c := l.cfg
+	switch {
+	case !c.Workers.Serial:
+	case c.AdapterInUse() == AdapterExec && !l.failed("adapter", "command", "app"):
+		l.failKey("workers.serial", faultf("the order of its requests is a program's own business").
+			hinted("take it out; rack, node, bun, wsgi and asgi know it"))
+	case c.Workers.Concurrency == 1 && !l.failed("workers.concurrency"):
+		l.note("serial: a worker has one request at a time anyway; c:2 gives it the next one too")
 	}
 }
 

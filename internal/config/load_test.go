@@ -178,6 +178,22 @@ func TestLogFlags(t *testing.T) {
 	}
 }
 
+// An app that an adapter loads, and the demo, can be told to keep the order.
+func TestSerial(t *testing.T) {
+	note := "serial: a worker has one request at a time anyway; c:2 gives it the next one too"
+	for args, noted := range map[string]bool{"demo": true, "demo c:2": false} {
+		c := mustLoad(t, Input{Args: strings.Fields(args), Environ: []string{"RIP_WORKERS_SERIAL=true"}})
+		if !c.Workers.Serial || slices.Contains(c.Notes(), note) != noted {
+			t.Errorf("%s: %v, %q", args, c.Workers.Serial, c.Notes())
+		}
+	}
+	file := fileFor(t, "[workers]\nserial = true\nconcurrency = 2\n")
+	write(t, file, "../config.ru", "run App\n")
+	if c := mustLoad(t, Input{Args: []string{file}}); !c.Workers.Serial {
+		t.Error("an app in Ruby has no order")
+	}
+}
+
 func TestEnvTablesAreJoined(t *testing.T) {
 	for name, text := range map[string]string{
 		"inline": "env = { A = \"1\", B = \"x y\" }",

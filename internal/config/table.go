@@ -90,7 +90,14 @@ var settings = []setting{
 	{
 		key: "workers.concurrency", def: `1`, kind: kindInt, min: 1, max: MaxConcurrency, word: "c",
 		field: func(c *Config) any { return &c.Workers.Concurrency },
-		doc:   "The number of requests that one worker has in flight. More than 1 is for apps that do several things at a time.",
+		doc:   "The number of requests that one worker has in flight. More than 1 is for apps that do several things at a time, or for `workers.serial`.",
+	},
+	{
+		key: "workers.serial", def: `false`, kind: kindBool, sample: `true`,
+		field: func(c *Config) any { return &c.Workers.Serial },
+		doc: "Whether a worker that is given several requests (`workers.concurrency`) runs them one after the other, in the order in which they came: the next one waits in the worker, and not in ripd's queue. " +
+			"For the demo and for apps that an adapter loads; a program decides itself what it does with its requests. A short request may then wait behind a long one while another worker is free, and " +
+			"`timeouts.read` has to be enough for `concurrency` requests.",
 	},
 	{
 		key: "workers.max_requests", def: `10000`, kind: kindInt, min: 1, max: MaxMaxRequests, zero: "never", word: "r",

@@ -65,6 +65,9 @@ func newRelease(c *config.Config, programs adapter.Programs) (*release, error) {
 	if r.plan != nil {
 		maps.Copy(r.env, r.plan.Env)
 	}
+	if c.Demo {
+		maps.Copy(r.env, adapter.DemoEnv(c))
+	}
 	return r, nil
 }
 

@@ -271,7 +271,7 @@ class Server:
         self.reloader = reloader
         self.life = None  # of the app that serves
         self.lives = {}  # Lifespan → requests in it; the old ones end with their last
-        self.turn = asyncio.Semaphore(worker.CONCURRENCY)
+        self.turn = asyncio.Semaphore(worker.AT_ONCE)
         self.renewing = asyncio.Lock()
         self.idle = {}  # task → writer, while it waits for a request
         self.tasks = set()

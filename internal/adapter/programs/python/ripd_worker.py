@@ -20,7 +20,8 @@ OBJECT = os.environ.get("RIP_OBJECT", "")
 ROOT = os.environ.get("RIP_ROOT") or os.path.dirname(ENTRY)
 RELOAD = os.environ.get("RIP_RELOAD", "none")
 DEVELOPMENT = os.environ.get("RIP_DEVELOPMENT") == "1"
-CONCURRENCY = max(1, int(os.environ.get("RIP_CONCURRENCY") or 1))
+CONCURRENCY = max(1, int(os.environ.get("RIP_CONCURRENCY") or 1))  # requests that ripd gives at a time
+AT_ONCE = 1 if os.environ.get("RIP_SERIAL") == "1" else CONCURRENCY  # of these that run; the others wait for their turn
 SOCKET = os.environ.get("SOCKET_PATH", "")
 
 CALL_SECONDS = 10  # of one call to ripd

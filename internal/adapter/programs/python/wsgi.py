@@ -17,6 +17,7 @@ from wsgiref.util import FileWrapper
 import ripd_http as http
 import ripd_reload
 import ripd_worker as worker
+import ripd_turns
 
 RECEIVE_BYTES = 65536
 SPARE_CONNECTIONS = 16  # beyond one for each request at a time; the rest waits in the kernel
@@ -160,7 +161,7 @@ def environ_of(head, body, concurrency):
 
 NAMES = {b"content-type": "CONTENT_TYPE", b"content-length": "CONTENT_LENGTH"}
 BASE = {
-    "SCRIPT_NAME": "", "wsgi.version": (1, 0), "wsgi.errors": sys.stderr, "wsgi.multithread": worker.CONCURRENCY > 1,
+    "SCRIPT_NAME": "", "wsgi.version": (1, 0), "wsgi.errors": sys.stderr, "wsgi.multithread": worker.AT_ONCE > 1,
     "wsgi.multiprocess": True, "wsgi.run_once": False, "wsgi.input_terminated": True, "wsgi.file_wrapper": FileWrapper,
     "SERVER_SOFTWARE": "ripd",
 }
@@ -261,7 +262,7 @@ class Server:
 
     def __init__(self, reloader):
         self.reloader = reloader
-        self.turn = threading.Semaphore(worker.CONCURRENCY)
+        self.turn = ripd_turns.Turns(worker.AT_ONCE)
         self.lock = threading.Lock()
         self.connections = {}  # Connection → its thread
         self.stopping = False

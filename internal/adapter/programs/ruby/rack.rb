@@ -3,8 +3,9 @@
 # ripd's adapter for Rack apps: Sinatra, Roda, Rails, and others, with Rack 2 and 3.
 #
 # It serves HTTP/1.1 on SOCKET_PATH, one request at a time or RIP_CONCURRENCY in
-# threads, and registers when config.ru is loaded. See ripd_worker for what ripd says
-# in the environment, and ripd_reload for the reload modes.
+# threads (with RIP_SERIAL one after the other), and registers when config.ru is
+# loaded. See ripd_worker for what ripd says in the environment, and ripd_reload for
+# the reload modes.
 
 require_relative "ripd_worker"
 require_relative "ripd_http"
@@ -294,7 +295,7 @@ module Ripd
     def base
       env = {
         "SCRIPT_NAME" => "", "SERVER_SOFTWARE" => "ripd", "rack.errors" => $stderr,
-        "rack.multithread" => CONCURRENCY > 1, "rack.multiprocess" => true, "rack.run_once" => false
+        "rack.multithread" => AT_ONCE > 1, "rack.multiprocess" => true, "rack.run_once" => false
       }
       env["rack.version"] = Rack::VERSION if @rack2
       env

@@ -1,6 +1,7 @@
 # frozen_string_literal: true
 
 require_relative "ripd_worker"
+require_relative "ripd_turns"
 
 module Ripd
   # Which files the app has loaded, each with the stamp that it had: the time of its
@@ -103,7 +104,7 @@ module Ripd
       @lock = Mutex.new
       @told = @known = nil
       @error = nil # why the newest code does not load; nil when it does
-      @turns = Thread::SizedQueue.new(CONCURRENCY) # a token for each request that runs
+      @turns = Turns.new(AT_ONCE)
     end
 
     # Loads the app for the first time. Code that does not load ends the worker, but
@@ -129,11 +130,11 @@ module Ripd
     # it does not load.
     def turn
       refresh if RELOAD == "module"
-      @turns << true
+      @turns.take
       begin
         yield @error ? nil : @app
       ensure
-        @turns.pop
+        @turns.give
       end
     end
 
@@ -203,20 +204,14 @@ module Ripd
     def alone
       others = 0
       deadline = Process.clock_gettime(Process::CLOCK_MONOTONIC) + 5
-      while others < CONCURRENCY && Process.clock_gettime(Process::CLOCK_MONOTONIC) < deadline
-        taken = take_turn
+      while others < AT_ONCE && Process.clock_gettime(Process::CLOCK_MONOTONIC) < deadline
+        taken = @turns.try
         others += 1 if taken
         sleep 0.002 unless taken
       end
       yield
     ensure
-      others.times { @turns.pop }
-    end
-
-    def take_turn
-      @turns.push(true, true)
-    rescue ThreadError # all are taken
-      false
+      others.times { @turns.give }
     end
 
     # Loads the app anew. When that fails, everything is as it was, and the error is kept.

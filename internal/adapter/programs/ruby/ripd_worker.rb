@@ -13,7 +13,8 @@ module Ripd
   ROOT = ENV["RIP_ROOT"] || File.dirname(ENTRY)
   RELOAD = ENV.fetch("RIP_RELOAD", "none")
   DEVELOPMENT = ENV["RIP_DEVELOPMENT"] == "1"
-  CONCURRENCY = [ENV["RIP_CONCURRENCY"].to_i, 1].max
+  CONCURRENCY = [ENV["RIP_CONCURRENCY"].to_i, 1].max # requests that ripd gives at a time
+  AT_ONCE = ENV["RIP_SERIAL"] == "1" ? 1 : CONCURRENCY # of these that run; the others wait for their turn
   SOCKET = ENV.fetch("SOCKET_PATH", "")
   PROGRAM = File.expand_path($PROGRAM_NAME)
   HERE = "#{__dir__}/"
