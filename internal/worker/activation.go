@@ -17,7 +17,7 @@ import (
 const activationName = "http"
 
 // activationFD is the descriptor that a worker finds its socket on: the first of
-// those that sd_listen_fds(3) speaks of.
+// those that sd_listen_fds(3) speaks of. A mold's orders come on it.
 const activationFD = 3
 
 // activationBacklog is how many connections may wait until a worker accepts them.

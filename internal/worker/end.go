@@ -40,6 +40,9 @@ func (p *Process) follow() {
 	if p.notify != nil {
 		p.notify.close()
 	}
+	if p.life != nil {
+		p.life.Close()
+	}
 	p.launcher.forget(p)
 	close(p.done)
 }

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"os"
 	"runtime"
 	"sync"
 	"time"
@@ -115,6 +116,11 @@ func (l *Launcher) forkLoop() {
 // out is called for each line of output, by one goroutine for each stream, until
 // Done. It must not block for long: the worker waits for it when its pipe is full.
 func (l *Launcher) Start(s Spec, out func(Line)) (*Process, error) {
+	return l.start(s, nil, out)
+}
+
+// start is Start and, with the socket that a mold gets, StartMold.
+func (l *Launcher) start(s Spec, mold *os.File, out func(Line)) (*Process, error) {
 	if len(s.Command) == 0 || s.Command[0] == "" {
 		return nil, errors.New("the command is empty")
 	}
@@ -122,7 +128,7 @@ func (l *Launcher) Start(s Spec, out func(Line)) (*Process, error) {
 		return nil, ErrClosed
 	}
 	defer l.starts.Done()
-	b, err := l.prepare(s)
+	b, err := l.prepare(s, mold)
 	if err != nil {
 		return nil, err
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net"
 	"os"
 	"sync"
 	"syscall"
@@ -26,6 +27,7 @@ type Process struct {
 	readers  sync.WaitGroup
 	notify   *notifySocket // nil: not asked for
 	offer    *offer        // nil: not asked for
+	life     *net.UnixConn // at whose end a forked worker ends; nil: it was not forked
 	ready    chan struct{}
 	done     chan struct{}
 	// alive ends with the process, and with it what watches for readiness.

@@ -66,7 +66,7 @@ func becomeWorker(report *os.File) error {
 		return err
 	}
 	if o.OOMScoreAdjust != nil {
-		if err := adjustOOMScore(*o.OOMScoreAdjust); err != nil {
+		if err := adjustOOMScore("self", *o.OOMScoreAdjust); err != nil {
 			return err
 		}
 	}
@@ -78,12 +78,14 @@ func becomeWorker(report *os.File) error {
 	if err != nil {
 		return err
 	}
-	if o.Activation {
+	if o.Activation || o.Mold {
 		// Last, since the orders' pipe had this number.
 		if err := takeSocket(); err != nil {
 			return err
 		}
 		defer runtime.KeepAlive(ordersPipe) // its finalizer would close the socket
+	}
+	if o.Activation {
 		env = withActivation(env)
 	}
 	fmt.Fprint(report, reportExec)
@@ -171,8 +173,9 @@ func stopIgnoring(sig int) error {
 	return nil
 }
 
-func adjustOOMScore(score int) error {
-	if err := os.WriteFile("/proc/self/oom_score_adj", []byte(strconv.Itoa(score)), 0); err != nil {
+// adjustOOMScore is for the process with this name in /proc.
+func adjustOOMScore(process string, score int) error {
+	if err := os.WriteFile("/proc/"+process+"/oom_score_adj", []byte(strconv.Itoa(score)), 0); err != nil {
 		return fmt.Errorf("set the OOM score to %d: %w", score, errors.Unwrap(err))
 	}
 	return nil

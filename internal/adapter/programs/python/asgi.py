@@ -14,6 +14,7 @@ import sys
 from urllib.parse import unquote_to_bytes
 
 import ripd_http as http
+import ripd_mold
 import ripd_reload
 import ripd_worker as worker
 
@@ -428,6 +429,8 @@ def main():
         signal.signal(number, lambda *_: sys.exit(0))
     reloader = ripd_reload.Reloader(worker.Loader(("app", "application", "api"), check))
     reloader.start()
+    if worker.PRELOAD:
+        ripd_mold.serve()  # returns in each worker
     try:
         asyncio.run(run(reloader))
     except LifespanFailed as error:

@@ -15,9 +15,10 @@ from urllib.parse import unquote_to_bytes
 from wsgiref.util import FileWrapper
 
 import ripd_http as http
+import ripd_mold
 import ripd_reload
-import ripd_worker as worker
 import ripd_turns
+import ripd_worker as worker
 
 RECEIVE_BYTES = 65536
 SPARE_CONNECTIONS = 16  # beyond one for each request at a time; the rest waits in the kernel
@@ -387,6 +388,8 @@ def main():
         signal.signal(number, lambda *_: sys.exit(0))
     reloader = ripd_reload.Reloader(worker.Loader(("app", "application"), check))
     reloader.start()
+    if worker.PRELOAD:
+        ripd_mold.serve()  # returns in each worker
     server = Server(reloader)
     with socket.socket(socket.AF_UNIX) as listener:
         listener.bind(worker.SOCKET)

@@ -10,6 +10,7 @@
 require_relative "ripd_worker"
 require_relative "ripd_http"
 require_relative "ripd_reload"
+require_relative "ripd_mold"
 
 module Ripd
   # An answer on its way: the head, the framing, the body's pieces.
@@ -345,8 +346,9 @@ module Ripd
     ENV["RACK_ENV"] ||= DEVELOPMENT ? "development" : "production"
     reloader = Reloader.new
     reloader.start
+    Mold.serve if PRELOAD # returns in each worker
     server = Server.new(reloader)
-    listener = UNIXServer.new(SOCKET)
+    listener = UNIXServer.new(ENV.fetch("SOCKET_PATH"))
     %w[TERM INT].each { |signal| trap(signal) { server.stop } }
     reloader.news
     server.serve(listener)
