@@ -59,18 +59,21 @@ type app struct {
 	workerPath   string         // of the workers' door
 	controlPath  string         // of the operators' door
 
-	metrics  *metrics.Metrics
-	seats    *seats
-	server   *proxy.Server
-	launcher *worker.Launcher
-	fresh    *freshness // nil in reload mode none
-	super    *supervisor
-	broker   *broker
-	control  *control.Server
-	count    counter
-	rate     rate
-	tasks    sync.WaitGroup
-	quit     chan struct{} // ends the tasks
+	metrics   *metrics.Metrics
+	seats     *seats
+	server    *proxy.Server
+	launcher  *worker.Launcher
+	molds     *molds
+	fresh     *freshness // nil in reload mode none
+	super     *supervisor
+	broker    *broker
+	control   *control.Server
+	count     counter
+	rate      rate
+	dashboard dashboard
+	serving   atomic.Bool // a worker has been ready
+	tasks     sync.WaitGroup
+	quit      chan struct{} // ends the tasks
 
 	signals  chan os.Signal
 	greeting greeting
@@ -254,8 +257,11 @@ func (a *app) openSupervisor(first *release) (err error) {
 	if a.launcher, err = worker.NewLauncher(worker.LauncherOptions{Log: a.log}); err != nil {
 		return err
 	}
+	starter := &workerStarter{launcher: a.launcher, output: a.journal.Workers, environ: a.environ, control: a.workerPath, binary: ownBinary()}
+	a.molds = newMolds(a.launcher, starter.line, a.log)
+	starter.molds = a.molds
 	d := seams{
-		starter: &workerStarter{launcher: a.launcher, output: a.journal.Workers, environ: a.environ, control: a.workerPath, binary: ownBinary()},
+		starter: starter, retain: a.molds.retain, loading: a.molds.words,
 		seating: a.seats, now: time.Now, random: mathrand.New(mathrand.NewPCG(mathrand.Uint64(), mathrand.Uint64())),
 		backoff: func() backoff { return worker.NewBackoff(mathrand.Float64) },
 		prepare: preparer{a.input, a.programs}.prepare, aside: func(f func()) { go f() }, commit: a.commit,
@@ -352,25 +358,6 @@ func (a *app) fail(err error) {
 	case a.failed <- err:
 	default:
 	}
-}
-
-// firstReady is called by the supervisor when the first worker is ready.
-func (a *app) firstReady() {
-	a.tellSystemd(a.notifier.Ready("serving"))
-	a.broker.note(api.EventReady, "serving")
-}
-
-// rolled is called by the supervisor when a roll has ended: the service's status
-// line says how, and why.
-func (a *app) rolled(v api.Verdict) {
-	line := fmt.Sprintf("serving generation %d", v.Generation)
-	if !v.OK {
-		line += fmt.Sprintf("; the last %s: %s: %s", v.Kind, strings.ReplaceAll(string(v.Verdict), "_", " "), v.Reason)
-		if last := lastLine(v.Output); last != "" {
-			line += ": " + last
-		}
-	}
-	a.tellSystemd(a.notifier.Status(line))
 }
 
 // settled is called by the supervisor when the start is over.

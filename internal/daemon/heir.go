@@ -272,7 +272,7 @@ func (a *app) becomeMain() {
 	}
 	close(h.main)
 	a.notifier.Speak()
-	a.tellSystemd(a.notifier.Ready("serving"))
+	a.tellSystemd(a.notifier.Ready(a.firstStatus()))
 	a.metrics.Upgraded(string(api.VerdictDone))
 	a.greeting.hello(a)
 }

@@ -80,6 +80,7 @@ func (a *app) sample() {
 			return
 		case now := <-ticker.C:
 			a.rate.add(now, a.server.Stats().Answered)
+			a.tellStatus(now)
 		}
 		count := a.server.Pool().Snapshot(a.server.Now()).Counts.RefusedFull
 		switch {

@@ -74,6 +74,8 @@ type Server struct {
 	kick     chan struct{} // wakes the janitor when there is something to watch
 	done     chan struct{} // closed when the janitor has ended
 	quit     chan struct{} // tells it to
+	end      sync.Once     // guards report
+	report   StopReport    // of the end
 
 	mu        sync.Mutex
 	places    *sync.Cond // signalled when a connection ends

@@ -42,15 +42,21 @@ type StopReport struct {
 // hold and closes them, lets every connection that is open finish its request
 // with Connection: close, serves the queue, and closes the connections that stay
 // idle. The workers must go on meanwhile. When ctx ends, requests that still wait
-// are answered 503, and what is open after that is cut.
+// are answered 503, and what is open after that is cut. A second call, of this or
+// of Leave, waits for the first, and gives the same report.
 func (s *Server) Stop(ctx context.Context) StopReport {
-	return s.stop(ctx, true)
+	return s.stopOnce(ctx, true)
 }
 
 // Leave is Stop for a server whose listening sockets live on in another process:
 // it accepts nothing more, and leaves what waits in their backlogs to that one.
 func (s *Server) Leave(ctx context.Context) StopReport {
-	return s.stop(ctx, false)
+	return s.stopOnce(ctx, false)
+}
+
+func (s *Server) stopOnce(ctx context.Context, last bool) StopReport {
+	s.end.Do(func() { s.report = s.stop(ctx, last) })
+	return s.report
 }
 
 func (s *Server) stop(ctx context.Context, last bool) StopReport {

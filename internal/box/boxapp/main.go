@@ -13,6 +13,7 @@ import (
 	"os/signal"
 	"strings"
 	"syscall"
+	"time"
 )
 
 func main() {
@@ -20,6 +21,11 @@ func main() {
 	if text, err := os.ReadFile("broken"); err == nil {
 		fmt.Fprint(os.Stderr, string(text))
 		os.Exit(3)
+	}
+	if text, err := os.ReadFile("slow"); err == nil {
+		if d, err := time.ParseDuration(strings.TrimSpace(string(text))); err == nil {
+			time.Sleep(d)
+		}
 	}
 	listener, err := net.Listen("unix", os.Getenv("SOCKET_PATH"))
 	if err != nil {
@@ -46,6 +52,11 @@ func routes() http.Handler {
 	answer("/crash", func(*http.Request) string { os.Exit(70); return "" })
 	answer("/env", func(*http.Request) string { return strings.Join(os.Environ(), "\n") })
 	answer("/descriptors", func(*http.Request) string { return descriptors() })
+	answer("/say", func(r *http.Request) string {
+		fmt.Fprintln(os.Stderr, r.URL.Query().Get("text"))
+		return fmt.Sprintf("pid=%d id=%s", os.Getpid(), r.Header.Get("X-Request-Id"))
+	})
+	answer("/fault", func(*http.Request) string { panic("a fault, as the test wants") })
 	answer("/write", func(r *http.Request) string {
 		return fmt.Sprint(os.WriteFile(r.URL.Query().Get("path"), []byte("x"), 0o644))
 	})
