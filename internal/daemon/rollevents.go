@@ -113,6 +113,11 @@ func (s *supervisor) rollLost(in *instance, cause, exit string, words []string) 
 		}
 	}
 	switch {
+	case r.stage == rollProving && r.strict && !r.again:
+		r.again = true
+		for _, st := range r.steps {
+			st.retryAt = s.now().Add(saveMost)
+		}
 	case r.stage == rollProving:
 		s.endRoll(r, api.VerdictRolledBack, reason, words)
 	case r.lost <= rollRetries:

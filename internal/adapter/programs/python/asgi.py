@@ -426,7 +426,8 @@ async def run(reloader):
 def main():
     sys.path.remove(os.path.dirname(os.path.abspath(__file__)))
     for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: sys.exit(0))
+        # No exception: the app's code could catch it, and there is nothing to finish yet.
+        signal.signal(number, lambda *_: os._exit(0))
     reloader = ripd_reload.Reloader(worker.Loader(("app", "application", "api"), check))
     reloader.start()
     if worker.PRELOAD:

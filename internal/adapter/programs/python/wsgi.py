@@ -385,7 +385,8 @@ def check(app):
 def main():
     sys.path.remove(os.path.dirname(os.path.abspath(__file__)))
     for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: sys.exit(0))
+        # No exception: the app's code could catch it, and there is nothing to finish yet.
+        signal.signal(number, lambda *_: os._exit(0))
     reloader = ripd_reload.Reloader(worker.Loader(("app", "application"), check))
     reloader.start()
     if worker.PRELOAD:
