@@ -29,6 +29,7 @@ var mayImport = map[string][]string{
 	"internal/systemd": {"config", "api"},
 
 	"internal/generator": {"config"},
+	"internal/scaffold":  {"config"},
 
 	"internal/adapter": {"api", "config"},
 	"internal/cli":     {"api", "config", "units"},
