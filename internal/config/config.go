@@ -111,6 +111,9 @@ type Workers struct {
 	// Serial makes a worker that an adapter (or the demo) runs take its requests
 	// one after the other, in the order in which they came. Default false.
 	Serial bool
+	// Preload has one process of each generation load the app, which is then forked to
+	// make the workers. It is true only where AdapterInUse can do that. Default false.
+	Preload bool
 	// MaxRequests is the number of requests after which a worker is replaced;
 	// 0 is never. Default 10000.
 	MaxRequests int

@@ -101,6 +101,7 @@ func TestCommandLineMessages(t *testing.T) {
 		{"demo --queue-timeout-ms=5s", "", `--queue-timeout-ms=5s: queue.timeout: found "5s", wanted a number of milliseconds; as in --queue-timeout-ms=5000`},
 		{"demo --queue-timeout-ms 0", "", `--queue-timeout-ms 0: queue.timeout: 0ms is too little: 1ms to 24h; as in --queue-timeout-ms=5000`},
 		{"demo --json-logging=yes", "", "--json-logging=yes: --json-logging takes no value; write --json-logging"},
+		{"demo", "RIP_WORKERS_PRELOAD=true", `RIP_WORKERS_PRELOAD: workers.preload: "demo" cannot fork an app that it has loaded; take it out; rack, wsgi and asgi can`},
 		{"demo --hot-reload=module", "", `--hot-reload=module: reload.mode: "module" needs an adapter that loads code inside its process, and "demo" cannot; rack, node, bun, wsgi and asgi can; "process" starts new workers when the code has changed`},
 		{"demo --hsts", "", "--hsts: tls.hsts: TLS is not in this version; take it out"},
 		{"demo --redirect-http=true", "", "--redirect-http=true: tls.redirect_http: TLS is not in this version; take it out"},

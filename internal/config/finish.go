@@ -19,6 +19,7 @@ func (l *loader) finish() {
 	l.finishWorkers()
 	l.finishReady()
 	l.finishSerial()
+	l.finishPreload()
 	l.finishProxy()
 	l.finishReload()
 	l.finishLog()
@@ -253,6 +254,22 @@ func (l *loader) finishSerial() {
 	}
 }
 
+// finishPreload refuses what cannot be loaded before it is forked.
+func (l *loader) finishPreload() {
+	c := l.cfg
+	if !c.Workers.Preload || l.failed("adapter", "command", "app") {
+		return
+	}
+	_, set := l.places["reload.mode"]
+	switch in := c.AdapterInUse(); {
+	case in != AdapterRack && in != AdapterWSGI && in != AdapterASGI:
+		l.failKey("workers.preload", faultf("%s cannot fork an app that it has loaded", quote(in)).hinted("take it out; rack, wsgi and asgi can"))
+	case set && c.Reload.Mode == ModeModule:
+		l.failKey("workers.preload", faultf("in the reload mode %s each worker loads code by itself", quote(string(ModeModule))).
+			hinted("take one of them out; %q loads the app once more when its code has changed, and so does `ripctl restart` in the mode %q", ModeProcess, ModeNone))
+	}
+}
+
 // finishProxy checks the status page's path.
 func (l *loader) finishProxy() {
 	path := &l.cfg.Proxy.StatusPath
@@ -275,6 +292,9 @@ func (l *loader) finishReload() {
 	case set && c.Reload.Mode == ModeModule && !c.loadsCode() && !l.failed("adapter", "command", "app"):
 		l.failKey("reload.mode", faultf("%s needs an adapter that loads code inside its process, and %s cannot", quote(string(ModeModule)), quote(c.AdapterInUse())).
 			hinted("rack, node, bun, wsgi and asgi can; %q starts new workers when the code has changed", ModeProcess))
+	case !set && c.Foreground && c.Workers.Preload:
+		c.Reload.Mode = ModeProcess
+		l.note("reload: process, because ripd runs in the foreground, and the workers are forked from an app that is loaded once")
 	case !set && c.Foreground && c.loadsCode():
 		c.Reload.Mode = ModeModule
 		l.note("reload: module, because ripd runs in the foreground")

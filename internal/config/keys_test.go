@@ -43,6 +43,7 @@ var keyCases = map[string]keyCase{
 	"workers.count": {[]string{`"auto"`, `1`, `1024`, `0x10`, `1_000`}, map[string]string{
 		`0`: "0 is too little: 1 to 1024", `1025`: "1025 is too much: 1 to 1024", `"4"`: "write 4 without quotes", `"many"`: `wanted a whole number or "auto"`, `1.5`: "found the number 1.5"}},
 	"workers.serial":      {[]string{`false`}, map[string]string{`"yes"`: "true or false", `true`: "a program's own business"}},
+	"workers.preload":     {[]string{`false`}, map[string]string{`1`: "true or false", `true`: `"exec" cannot fork an app that it has loaded`}},
 	"workers.concurrency": {[]string{`1`, `1024`}, map[string]string{`0`: "too little", `1025`: "too much", `"1"`: "write 1 without quotes", `-1`: "too little"}},
 	"workers.max_requests": {[]string{`0`, `1`, `1000000000`}, map[string]string{
 		`-1`: "-1 is too little: 1 to 1000000000, or 0 for never", `1000000001`: "too much", `99999999999999999999`: "too much", `true`: "wanted a whole number"}},

@@ -194,6 +194,31 @@ func TestSerial(t *testing.T) {
 	}
 }
 
+// The workers of an app in Ruby or Python can be forked from one process; then none of
+// them loads changed code by itself.
+func TestPreload(t *testing.T) {
+	for entry, ok := range map[string]bool{"config.ru": true, "wsgi.py": true, "asgi.py": true, "index.js": false} {
+		file := fileFor(t, "[workers]\npreload = true\n")
+		write(t, file, "../"+entry, "# the app\n")
+		c, err := Load(Input{Args: []string{file}})
+		if !ok {
+			if err == nil || !strings.Contains(err.Error(), `"node" cannot fork an app that it has loaded; take it out; rack, wsgi and asgi can`) {
+				t.Errorf("%s: %v", entry, err)
+			}
+			continue
+		}
+		if err != nil || !c.Workers.Preload || c.Reload.Mode != ModeProcess {
+			t.Fatalf("%s: %v", entry, err)
+		}
+		for mode, message := range map[string]string{"none": "", "process": "", "module": `workers.preload: in the reload mode "module" each worker loads code by itself`} {
+			_, err := Load(Input{Args: []string{file, "--hot-reload=" + mode}})
+			if (err == nil) != (message == "") || err != nil && !strings.Contains(err.Error(), message) {
+				t.Errorf("%s, mode %s: %v", entry, mode, err)
+			}
+		}
+	}
+}
+
 func TestEnvTablesAreJoined(t *testing.T) {
 	for name, text := range map[string]string{
 		"inline": "env = { A = \"1\", B = \"x y\" }",

@@ -100,6 +100,12 @@ var settings = []setting{
 			"`timeouts.read` has to be enough for `concurrency` requests.",
 	},
 	{
+		key: "workers.preload", def: `false`, kind: kindBool, sample: `true`,
+		field: func(c *Config) any { return &c.Workers.Preload },
+		doc: "Whether the app is loaded once, by a process that serves nothing and is then forked to make the workers: they start at once and share memory. Each roll loads it anew. " +
+			"For the adapters `rack`, `wsgi` and `asgi`, and not in the reload mode `module`; see [Ruby](languages/ruby.md#loaded-once) and [Python](languages/python.md#loaded-once) for what an app has to mind.",
+	},
+	{
 		key: "workers.max_requests", def: `10000`, kind: kindInt, min: 1, max: MaxMaxRequests, zero: "never", word: "r",
 		field: func(c *Config) any { return &c.Workers.MaxRequests },
 		doc:   "After so many requests, give or take a tenth, a worker is replaced; its successor starts first.",
@@ -263,7 +269,7 @@ var settings = []setting{
 		field: func(c *Config) any { return &c.Reload.Mode },
 		doc: "When changed code is loaded. `none`: only by `ripctl restart`. `process`: before a request, when a file changed that the workers have reported; new workers are started. " +
 			"`module`: inside the worker's process, where an adapter loads the app; a program cannot do it. " +
-			"In the foreground (without `--instance`) the default is `\"module\"` where it is possible, else `\"process\"`.",
+			"In the foreground (without `--instance`) the default is `\"module\"` where it is possible, else (and with `workers.preload`) `\"process\"`.",
 	},
 
 	{

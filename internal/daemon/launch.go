@@ -24,6 +24,7 @@ type workerStarter struct {
 	environ  []string // ripd's own
 	control  string   // the control socket that workers may use
 	binary   string   // ripd's own program
+	molds    *molds
 }
 
 func (w *workerStarter) start(l launch) (process, error) {
@@ -32,14 +33,23 @@ func (w *workerStarter) start(l launch) (process, error) {
 	if c.Demo {
 		command = []string{w.binary, adapter.DemoArg}
 	}
-	p, err := w.launcher.Start(worker.Spec{
+	s := worker.Spec{
 		App: c.Name, ID: l.ID, Generation: l.Generation, Command: command, Dir: l.Release.dir,
 		Env: worker.Environment(w.environ, nil, l.Release.env, worker.Variables{
 			App: c.Name, ID: l.ID, Generation: l.Generation, Variant: c.Variant, Socket: l.Socket,
 			Control: w.control, Token: l.Token, Binary: w.binary, Dir: l.Release.dir,
 		}),
 		Socket: l.Socket, Ready: c.Workers.Ready, LineLimit: int(c.Limits.Line),
-	}, w.line)
+	}
+	if c.Workers.Preload {
+		if p, err := w.molds.fork(l, s); p != nil || err != nil {
+			return wrap(p, err)
+		}
+	}
+	return wrap(w.launcher.Start(s, w.line))
+}
+
+func wrap(p *worker.Process, err error) (process, error) {
 	if err != nil {
 		return nil, err
 	}

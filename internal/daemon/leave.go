@@ -71,6 +71,8 @@ func (s *supervisor) end(in *instance, patience time.Duration) {
 	in.deadline = s.now().Add(patience)
 	if in.process != nil {
 		in.process.Terminate() // else started does
+	} else if in.giveUp != nil {
+		in.giveUp()
 	}
 }
 
@@ -86,6 +88,8 @@ func (s *supervisor) kill(in *instance) {
 	}
 	if in.process != nil {
 		in.process.Kill()
+	} else if in.giveUp != nil {
+		in.giveUp()
 	}
 }
 
@@ -100,6 +104,9 @@ func (s *supervisor) expire(in *instance) {
 	switch in.phase {
 	case phaseStarting:
 		words := in.lastWords()
+		if in.process == nil && s.loading != nil {
+			words = s.loading(in.release)
+		}
 		s.kill(in)
 		s.lost(in, "start-timeout", fmt.Sprintf("not ready within start_timeout (%s)", show(w.StartTimeout)), words)
 	case phaseRetiring:

@@ -138,6 +138,10 @@ func merge(old, next *config.Config) (*config.Config, []string) {
 	c.Foreground, c.Demo, c.App, c.Adapter, c.User = old.Foreground, old.Demo, old.App, old.Adapter, old.User
 	c.Listen, c.TLS, c.Log, c.Reload = old.Listen, old.TLS, old.Log, old.Reload
 	c.Object = old.Object
+	if c.Reload.Mode == config.ModeModule && c.Workers.Preload {
+		c.Workers.Preload = false
+		notes = append(notes, "workers.preload needs a new start of ripd: it stays false in the reload mode module")
+	}
 	if old.Detected != "" && c.Detected != "" {
 		c.Detected = old.Detected
 	}

@@ -229,6 +229,9 @@ func (s *supervisor) endRoll(r *roll, code api.VerdictCode, reason string, outpu
 		s.broken = &failure{reason: reason, words: output}
 	}
 	s.count.Rolled(string(code))
+	if s.retain != nil {
+		s.retain(s.release)
+	}
 	s.rolled(v)
 	if v.OK {
 		s.log.Info("roll done", "kind", r.kind, "generation", v.Generation, "took_ms", took.Milliseconds())

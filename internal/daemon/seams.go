@@ -1,6 +1,7 @@
 package daemon
 
 import (
+	"context"
 	"log/slog"
 	"math/rand/v2"
 	"time"
@@ -38,6 +39,8 @@ type launch struct {
 	ID, Generation int
 	Release        *release
 	Token, Socket  string
+	// Context ends when the process is not wanted any more, before it was started.
+	Context context.Context
 }
 
 // starter starts processes. It may block for a while.
@@ -120,6 +123,12 @@ type seams struct {
 	socket      func(id, number int) string // path of the number-th socket of a slot, from 1
 	events      func(api.Event)
 	count       recorder
+	// retain is told from which release processes are started when no roll goes on. nil:
+	// nobody keeps anything of a release.
+	retain func(r *release)
+	// loading are the last words of what loads the release for its workers, before
+	// they have words of their own. nil: nothing does.
+	loading func(r *release) []string
 	// rolled is told how a roll ended.
 	rolled func(api.Verdict)
 	// ready is called once, when the first worker is ready; settled once, when all
