@@ -157,7 +157,11 @@ func (l *lease) begin() bool {
 	}
 	for {
 		if l.nc == nil {
-			if err := l.connect(); err != nil {
+			if err := l.connect(); starved(err) {
+				l.turn()
+				r.refuse(503, causeDescriptors)
+				return false
+			} else if err != nil {
 				l.giveBack(pool.CauseConnect, err)
 				return false
 			}
@@ -195,7 +199,7 @@ func (l *lease) usable() bool {
 	l.errno = 0
 	l.proven = l.proven || errno == syscall.EAGAIN
 	if n > 0 {
-		l.srv.log.Warn("a worker wrote what nobody asked for; its connection was closed", "worker", l.spec.ID)
+		l.srv.warn(noticeUnasked, "a worker wrote what nobody asked for; its connection was closed", "worker", l.spec.ID)
 	}
 	return err == nil && errno == syscall.EAGAIN
 }
@@ -228,8 +232,11 @@ func (l *lease) connect() error {
 	for {
 		var d net.Dialer
 		nc, err := d.DialContext(ctx, "unix", l.spec.Socket)
+		if starved(err) {
+			l.srv.makeDescriptors(err)
+		}
 		// Its backlog is full, or ripd itself has no descriptor left; connect(2).
-		if errors.Is(err, syscall.EAGAIN) || errors.Is(err, syscall.EMFILE) || errors.Is(err, syscall.ENFILE) {
+		if errors.Is(err, syscall.EAGAIN) || starved(err) {
 			select {
 			case <-time.After(connectPause):
 				continue

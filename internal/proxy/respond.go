@@ -20,6 +20,7 @@ const (
 	causeSpool        = "spool-failed"
 	causeStopping     = "stopping"
 	causeBroken       = "code-broken"
+	causeDescriptors  = "no-descriptors"
 )
 
 // errHeadTimeout answers a head that did not arrive in time.
@@ -78,6 +79,7 @@ var refusals = map[string]string{
 	causeStopping:       "the server is stopping",
 	causeQueueTimeout:   "the request waited too long for a worker",
 	causeSpool:          "the server has no room for the request's body",
+	causeDescriptors:    "the server has no descriptor left",
 	"connect-failed":    "the application could not be reached",
 	"connection-closed": "the application could not be reached",
 	"write-failed":      "the application broke off",
@@ -95,6 +97,7 @@ func (r *request) respond(reply *http1.Reply, cause string) {
 	reply.Close = r.mustClose()
 	reply.Date, reply.RequestID = c.srv.clock.httpDate(now), r.id[:]
 	r.answer.status, r.answer.cause = reply.Status, cause
+	c.srv.reachedByRequest(reply.Status, cause)
 	b := newBlock()
 	out := http1.AppendReply(b[:0], reply)
 	if !r.head {

@@ -3,7 +3,6 @@ package proxy
 import (
 	"context"
 	"errors"
-	"log/slog"
 	"net"
 	"os"
 	"syscall"
@@ -204,22 +203,23 @@ func (c *conn) sever() {
 
 // acceptBackoff meets accepts that fail.
 type acceptBackoff struct {
-	log   *slog.Logger
+	srv   *Server
 	pause time.Duration
 }
 
 func (b *acceptBackoff) reset() { b.pause = 0 }
 
-// wait pauses after a failure that may pass. It returns false for one that will
-// not, and at the end.
+// wait pauses after a failure that may pass: a lack of descriptors or memory, or an
+// error of the network that the kernel tells here (accept(2)). It returns false for
+// one of the listener itself, and at the end.
 func (b *acceptBackoff) wait(err error, quit <-chan struct{}) bool {
-	passing := errors.Is(err, unix.EMFILE) || errors.Is(err, unix.ENFILE) || errors.Is(err, unix.ENOBUFS) ||
-		errors.Is(err, unix.ENOMEM) || errors.Is(err, unix.ECONNABORTED)
-	if !passing {
+	switch {
+	case errors.Is(err, net.ErrClosed), errors.Is(err, unix.EBADF), errors.Is(err, unix.EINVAL), errors.Is(err, unix.ENOTSOCK):
 		return false
-	}
-	if b.pause == 0 {
-		b.log.Warn("a connection could not be accepted; trying again", "error", err)
+	case starved(err):
+		b.srv.makeDescriptors(err)
+	default:
+		b.srv.warn(noticeAccept, "a connection could not be accepted; trying again", "error", err)
 	}
 	b.pause = min(max(2*b.pause, acceptPauseMin), acceptPauseMax)
 	select {
