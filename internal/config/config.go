@@ -65,6 +65,10 @@ type Config struct {
 	// was readable at Load; each roll reads it anew with ReadEnvFile.
 	EnvFile string
 
+	// EnvCredentials is added to the workers' environment too; each roll reads the
+	// credentials anew. Nil when nothing is added. No name of it is in Env.
+	EnvCredentials EnvCredentials
+
 	// Listen says where clients connect.
 	Listen Listen
 	// Workers says how many workers run, how, and for how long.
@@ -128,6 +132,11 @@ type Workers struct {
 	StartTimeout time.Duration
 	// StopTimeout is how long a worker may take to end what it does.
 	StopTimeout time.Duration
+	// Activation gives each worker its listening socket, opened by ripd.
+	Activation bool
+	// Credentials are the names of those that must be there, and whose folder
+	// workers are told.
+	Credentials []string
 	// External allows workers to join that ripd did not start.
 	External bool
 	// Surge is how many workers a roll replaces at once. Default 1.

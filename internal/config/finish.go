@@ -15,11 +15,13 @@ func (l *loader) finish() {
 	l.finishNames()
 	l.finishUser()
 	l.finishEnv()
+	l.finishCredentials()
 	l.finishListeners()
 	l.finishWorkers()
 	l.finishReady()
 	l.finishSerial()
 	l.finishPreload()
+	l.finishActivation()
 	l.finishProxy()
 	l.finishReload()
 	l.finishLog()
@@ -267,6 +269,14 @@ func (l *loader) finishPreload() {
 	case set && c.Reload.Mode == ModeModule:
 		l.failKey("workers.preload", faultf("in the reload mode %s each worker loads code by itself", quote(string(ModeModule))).
 			hinted("take one of them out; %q loads the app once more when its code has changed, and so does `ripctl restart` in the mode %q", ModeProcess, ModeNone))
+	}
+}
+
+// finishActivation refuses to open a socket for a program of ripd's own, which
+// opens it itself.
+func (l *loader) finishActivation() {
+	if c := l.cfg; c.Workers.Activation && (c.Demo || c.loadsCode()) && !l.failed("adapter", "command", "app") {
+		l.failKey("workers.activation", faultf("%s opens its socket itself", quote(c.AdapterInUse())).hinted("take it out; it is for a command whose server takes systemd's sockets"))
 	}
 }
 

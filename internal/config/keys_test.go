@@ -31,6 +31,9 @@ var keyCases = map[string]keyCase{
 		`{ A = "\u0000" }`: "NUL", `{ A = { B = "1" } }`: "A: found a table"}},
 	"env_file": {[]string{`""`, `"env"`}, map[string]string{
 		`"nowhere"`: "there is no such file", `"bad.env"`: "bad.env:2: \"oops\" is not KEY=value", `"."`: "this is a folder, not a file", `[]`: "found a list"}},
+	"env_credentials": {[]string{`{}`, `{ A = "a.key", b_2 = "b-2" }`}, map[string]string{
+		`"A=1"`: "wanted a table of strings", `{ A = 1 }`: "A: found the number 1", `{ "a b" = "x" }`: "is not a variable's name", `{ WORKER_ID = "x" }`: "WORKER_ID belongs to ripd",
+		`{ A = "/etc/x" }`: "and not a path", `{ A = "" }`: "A: \"\": the name is empty", `{ A = ".x" }`: "no dot first"}},
 	"variant": {[]string{`"main"`, `"blue-2"`}, map[string]string{
 		`""`: "the name is empty", `"a/b"`: "as in a-b", `"12345678901234567"`: "has 17 bytes; 16 is the most", `".x"`: "begins with", `1`: "wanted a string"}},
 	"socket_prefix": {[]string{`""`, `"rip_x"`}, map[string]string{
@@ -51,6 +54,10 @@ var keyCases = map[string]keyCase{
 	"workers.max_memory": {[]string{`"0"`, `0`, `"1MB"`, `"512mb"`, `1048576`, `"64TB"`}, map[string]string{`"1KB"`: "1KB is too little", `"65TB"`: "too much", `"lots"`: "wanted a size", `"9999999999TB"`: "too much", `1.5`: "found the number 1.5", `-1`: "below nothing"}},
 	"workers.ready": {[]string{`"auto"`, `"register"`, `"notify"`, `"listen"`}, map[string]string{
 		`"listn"`: `"listn" is not one of auto, register, notify or listen; did you mean "listen"?`, `true`: "wanted a string"}},
+	"workers.activation": boolCase,
+	"workers.credentials": {[]string{`[]`, `["a", "b-2.key"]`}, map[string]string{
+		`"a"`: `write ["a"]`, `["a b"]`: "letters, digits", `["a/b"]`: "and not a path", `[""]`: "the name is empty", `[3]`: "wanted a string",
+		`["` + strings.Repeat("x", MaxCredentialNameBytes+1) + `"]`: "at most 255 bytes"}},
 	"workers.start_timeout": durationCase, "workers.stop_timeout": durationCase,
 	"workers.external": boolCase,
 	"workers.surge":    {[]string{`1`, `1024`}, map[string]string{`0`: "too little", `1025`: "too much", `"1"`: "without quotes"}},

@@ -50,6 +50,12 @@ var settings = []setting{
 		doc:   "A file of `KEY=value` lines for the workers' environment, read anew by each roll. A variable in `env` wins over the same one in the file. See [Environment files](#environment-files).",
 	},
 	{
+		key: "env_credentials", def: `{}`, kind: kindEnvCredentials, sample: `{ DATABASE_URL = "database-url" }`, noVar: true,
+		field: func(c *Config) any { return &c.EnvCredentials },
+		doc: "Variables whose values are the service's [credentials](#credentials): `DATABASE_URL = \"database-url\"` gives the content of the credential `database-url`, without the line end at its end. " +
+			"They win over the same ones in `env_file`; one that is in `env` too is an error.",
+	},
+	{
 		key: "variant", def: `"main"`, kind: kindText, sample: `"blue"`,
 		flags: []flag{{name: "--variant", arg: "NAME", help: "part of the sockets' names"}},
 		field: func(c *Config) any { return &c.Variant },
@@ -124,7 +130,18 @@ var settings = []setting{
 		key: "workers.ready", def: `"auto"`, kind: kindChoice, options: []string{"auto", "register", "notify", "listen"}, sample: `"listen"`,
 		field: func(c *Config) any { return &c.Workers.Ready },
 		doc: "The sign that a new worker is ready. `register`: it registers on the control socket. `notify`: it sends `READY=1` to `$NOTIFY_SOCKET`, as servers do that know systemd. " +
-			"`listen`: its socket accepts a connection. `auto`: whichever of the three comes first.",
+			"`listen`: its socket listens; with `workers.activation`, it accepts a first connection. `auto`: whichever of the three comes first.",
+	},
+	{
+		key: "workers.activation", def: `false`, kind: kindBool, sample: `true`,
+		field: func(c *Config) any { return &c.Workers.Activation },
+		doc: "Whether ripd opens each worker's socket and gives it to the worker as systemd gives sockets to services: as descriptor 3, with `LISTEN_FDS`, `LISTEN_PID` and `LISTEN_FDNAMES`. " +
+			"For servers that know this, such as Puma, gunicorn, uvicorn (`--fd 3`) and Go programs with go-systemd. See [A socket from ripd](worker-protocol.md#a-socket-from-ripd).",
+	},
+	{
+		key: "workers.credentials", def: `[]`, kind: kindCredentials, sample: `["database-url", "signing-key"]`,
+		field: func(c *Config) any { return &c.Workers.Credentials },
+		doc:   "The [credentials](#credentials) that the app reads by itself, from files in `$CREDENTIALS_DIRECTORY`. Workers have this variable only if there is a name here, and a name that is not there is an error.",
 	},
 	{
 		key: "workers.start_timeout", def: `"60s"`, kind: kindDuration, min: int64(MinTimeout), max: int64(MaxTimeout),

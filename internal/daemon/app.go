@@ -111,7 +111,7 @@ func (a *app) open() error {
 			return err
 		}
 	}
-	first, err := newRelease(a.config, a.programs)
+	first, err := newRelease(a.config, a.programs, credentialsOf(a.environ))
 	if err != nil {
 		return err
 	}

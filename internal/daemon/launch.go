@@ -33,13 +33,17 @@ func (w *workerStarter) start(l launch) (process, error) {
 	if c.Demo {
 		command = []string{w.binary, adapter.DemoArg}
 	}
+	credentials := ""
+	if len(c.Workers.Credentials) > 0 {
+		credentials = credentialsOf(w.environ)
+	}
 	s := worker.Spec{
 		App: c.Name, ID: l.ID, Generation: l.Generation, Command: command, Dir: l.Release.dir,
 		Env: worker.Environment(w.environ, nil, l.Release.env, worker.Variables{
 			App: c.Name, ID: l.ID, Generation: l.Generation, Variant: c.Variant, Socket: l.Socket,
-			Control: w.control, Token: l.Token, Binary: w.binary, Dir: l.Release.dir,
+			Control: w.control, Token: l.Token, Binary: w.binary, Dir: l.Release.dir, Credentials: credentials,
 		}),
-		Socket: l.Socket, Ready: c.Workers.Ready, LineLimit: int(c.Limits.Line),
+		Socket: l.Socket, Ready: c.Workers.Ready, Activation: c.Workers.Activation, LineLimit: int(c.Limits.Line),
 	}
 	if c.Workers.Preload {
 		if p, err := w.molds.fork(l, s); p != nil || err != nil {

@@ -28,9 +28,9 @@ func fixedKey(key string) bool {
 	return false
 }
 
-// newRelease resolves the symbolic links and reads the environment file as they
-// are now.
-func newRelease(c *config.Config, programs adapter.Programs) (*release, error) {
+// newRelease resolves the symbolic links and reads the environment file and the
+// credentials (in the folder credentials) as they are now.
+func newRelease(c *config.Config, programs adapter.Programs, credentials string) (*release, error) {
 	r := &release{config: c, app: c.App, dir: c.Workdir}
 	var err error
 	if c.App != "" {
@@ -61,6 +61,11 @@ func newRelease(c *config.Config, programs adapter.Programs) (*release, error) {
 		}
 		maps.Copy(r.env, file)
 	}
+	secrets, err := readCredentials(c, credentials)
+	if err != nil {
+		return nil, err
+	}
+	maps.Copy(r.env, secrets)
 	maps.Copy(r.env, c.Env)
 	if r.plan != nil {
 		maps.Copy(r.env, r.plan.Env)
@@ -117,7 +122,7 @@ func (p preparer) prepare(kind string, old *release) (*release, []string, error)
 		}
 		c, notes = merge(c, next)
 	}
-	r, err := newRelease(c, p.programs)
+	r, err := newRelease(c, p.programs, credentialsOf(p.input.Environ))
 	return r, notes, err
 }
 

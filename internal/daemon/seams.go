@@ -93,7 +93,7 @@ type release struct {
 	config     *config.Config
 	dir        string            // workdir, symbolic links resolved
 	app        string            // app, symbolic links resolved
-	env        map[string]string // env_file, then env, then the plan's, of which the later wins
+	env        map[string]string // env_file, then env_credentials, env and the plan's, of which the later wins
 	plan       *adapter.Plan     // nil for a program and for the demo
 }
 
