@@ -229,20 +229,23 @@ func (l *lease) connect() error {
 	limit := l.srv.config.Load().Timeouts.Connect
 	ctx, cancel := context.WithTimeout(context.Background(), limit)
 	defer cancel()
+	var passing error // of the attempt before
 	for {
 		var d net.Dialer
 		nc, err := d.DialContext(ctx, "unix", l.spec.Socket)
-		if starved(err) {
-			l.srv.makeDescriptors(err)
+		if passing != nil && err != nil && (ctx.Err() != nil || errors.Is(err, context.DeadlineExceeded)) {
+			return fmt.Errorf("connect within %s: %w", limit, passing)
 		}
 		// Its backlog is full, or ripd itself has no descriptor left; connect(2).
 		if errors.Is(err, syscall.EAGAIN) || starved(err) {
+			if passing = err; starved(err) {
+				l.srv.makeDescriptors(err)
+			}
 			select {
 			case <-time.After(connectPause):
-				continue
 			case <-ctx.Done():
-				return fmt.Errorf("connect within %s: %w", limit, err)
 			}
+			continue
 		}
 		if err != nil {
 			return fmt.Errorf("connect: %w", err)
