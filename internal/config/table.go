@@ -233,7 +233,7 @@ var settings = []setting{
 	{
 		key: "limits.connections", def: `16384`, kind: kindInt, min: 1, max: MaxConnections,
 		field: func(c *Config) any { return &c.Limits.Connections },
-		doc:   "The number of clients' connections at a time.",
+		doc:   "The number of clients' connections at a time. At the bound, those that have been idle longest are closed. Where the process may not open that many files (`ulimit -n`, `LimitNOFILE=`) there are fewer, so that some are left for the workers; a message says how many.",
 	},
 	{
 		key: "limits.line", def: `"16KB"`, kind: kindSize, min: MinLine, max: MaxLine,
