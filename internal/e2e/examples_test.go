@@ -22,6 +22,7 @@ func TestExamples(t *testing.T) {
 		says  string // how its page begins
 	}{
 		{"sinatra", []string{"ruby"}, "Sinatra"},
+		{"rails", []string{rails}, "Rails"},
 		{"flask", []string{"/usr/bin/python3"}, "Flask"},
 		{"fastapi", []string{"/usr/bin/python3"}, "FastAPI"},
 		{"sinatra-puma", []string{"puma"}, "Sinatra"},
@@ -52,6 +53,9 @@ const npm = "npm"
 func prepared(t *testing.T, name string, needs []string) string {
 	t.Helper()
 	folder := "docs/examples/" + name
+	if slices.Contains(needs, rails) {
+		return railsApp(t)
+	}
 	if !slices.Contains(needs, npm) {
 		testkit.Need(t, needs...)
 		return folder

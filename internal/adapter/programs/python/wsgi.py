@@ -387,6 +387,7 @@ def main():
     for number in (signal.SIGTERM, signal.SIGINT):
         # No exception: the app's code could catch it, and there is nothing to finish yet.
         signal.signal(number, lambda *_: os._exit(0))
+    sys.stdout.reconfigure(line_buffering=True)  # the log has a line when it is written
     reloader = ripd_reload.Reloader(worker.Loader(("app", "application"), check))
     reloader.start()
     if worker.PRELOAD:

@@ -343,6 +343,7 @@ module Ripd
 
   def self.main
     %w[TERM INT].each { |signal| trap(signal) { exit!(0) } } # there is nothing to finish yet
+    $stdout.sync = true # the log has a line when it is written
     ENV["RACK_ENV"] ||= DEVELOPMENT ? "development" : "production"
     reloader = Reloader.new
     reloader.start
