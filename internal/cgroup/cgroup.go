@@ -100,12 +100,11 @@ func Open(o Options) (*Tree, error) {
 	return t, nil
 }
 
-// settle moves this process into its own group, unless it is in one below the
-// delegated group already that no other ripd has: the service manager may have
-// made it (DelegateSubgroup=).
+// settle moves this process into its own group. It may come from the delegated
+// one, from that of the ripd that has started it, or from one that the service
+// manager has made (DelegateSubgroup=).
 func (t *Tree) settle(own string) error {
-	name := path.Base(own)
-	if own != t.path && !isLeaf(name) || name == t.leaf() {
+	if own == path.Join(t.path, t.leaf()) {
 		return nil
 	}
 	dir := path.Join(t.dir, t.leaf())

@@ -120,6 +120,12 @@ func TestTwoRipds(t *testing.T) {
 		t.Errorf("%s and %s", first.Path(), second.Path())
 	}
 	k.where[300], k.where[301] = first.Path(), second.Path()
+	// As long as the old one lives, its workers do.
+	ctx, cancel := context.WithCancel(context.Background())
+	cancel()
+	if left := heir.Sweep(ctx, 0); !slices.Equal(left, []string{"ripd", "worker-1.1"}) || k.where[300] == "" {
+		t.Errorf("left: %v", left)
+	}
 	delete(k.where, 100)
 	if left := heir.Sweep(context.Background(), 0); left != nil {
 		t.Errorf("left: %v", left)
@@ -135,12 +141,12 @@ func TestTwoRipds(t *testing.T) {
 	}
 }
 
-// The service manager may have put ripd into a group of its own already.
+// The service manager may have put ripd into another group of the service.
 func TestOpenInASubgroup(t *testing.T) {
 	k := newKernel(t)
 	k.groups[shop+"/main"] = &group{}
 	k.where[k.self] = shop + "/main"
-	if tree := k.mustOpen(0); tree.Path() != shop || k.where[k.self] != shop+"/main" || !tree.Has(Memory) {
+	if tree := k.mustOpen(0); tree.Path() != shop || k.where[k.self] != shop+"/ripd" || !tree.Has(Memory) {
 		t.Errorf("%s, %s", tree.Path(), k.where[k.self])
 	}
 }

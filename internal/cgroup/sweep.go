@@ -3,6 +3,7 @@ package cgroup
 import (
 	"context"
 	"path"
+	"slices"
 	"strings"
 	"time"
 )
@@ -11,29 +12,12 @@ import (
 // been killed, and the kernel takes a moment.
 const sweepPause = 10 * time.Millisecond
 
-// Sweep ends what another ripd of this service has left, when that has ended: the
+// Sweep ends what another ripd of this service has left, once that has ended: the
 // processes in its workers' groups, and the groups. epoch is that ripd's. It waits
-// for the processes until ctx ends, and gives the names of the groups that are
-// left then.
+// until ctx ends, and gives the names of the groups that are left then.
 func (t *Tree) Sweep(ctx context.Context, epoch int) (left []string) {
 	for {
-		left = nil
-		names, err := t.files.Groups(t.dir)
-		if err != nil {
-			return nil // the service is gone, and with it all groups
-		}
-		for _, name := range names {
-			if !t.left(name, epoch) {
-				continue
-			}
-			dir := path.Join(t.dir, name)
-			if strings.HasPrefix(name, workerName) {
-				t.kill(dir)
-			}
-			if t.remove(dir, 0) != nil {
-				left = append(left, name)
-			}
-		}
+		left = t.sweep(epoch)
 		if len(left) == 0 {
 			return nil
 		}
@@ -45,7 +29,28 @@ func (t *Tree) Sweep(ctx context.Context, epoch int) (left []string) {
 	}
 }
 
-// left tells whether a group is of a ripd of that epoch, and not this one's.
-func (t *Tree) left(name string, epoch int) bool {
+func (t *Tree) sweep(epoch int) (left []string) {
+	names, err := t.files.Groups(t.dir)
+	if err != nil {
+		return nil // the service is gone, and with it all groups
+	}
+	names = slices.DeleteFunc(names, func(name string) bool { return !t.foreign(name, epoch) })
+	if len(t.processes(path.Join(t.dir, leafName+epochSuffix(epoch)), 0)) > 0 {
+		return names // it has not ended: its workers are its own
+	}
+	for _, name := range names {
+		dir := path.Join(t.dir, name)
+		if strings.HasPrefix(name, workerName) {
+			t.kill(dir)
+		}
+		if t.remove(dir, 0) != nil {
+			left = append(left, name)
+		}
+	}
+	return left
+}
+
+// foreign tells whether a group is of a ripd of that epoch, and not this one's.
+func (t *Tree) foreign(name string, epoch int) bool {
 	return epoch != t.epoch && epochOf(name) == epoch && (isLeaf(name) || strings.HasPrefix(name, workerName))
 }

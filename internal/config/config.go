@@ -123,9 +123,12 @@ type Workers struct {
 	MaxRequests int
 	// MaxAge is the age at which a worker is replaced; 0 (the default) is never.
 	MaxAge time.Duration
-	// MaxMemory is the resident size in bytes above which a worker is replaced;
-	// 0 (the default) is never.
+	// MaxMemory is the size in bytes above which a worker is replaced; 0 (the
+	// default) is never.
 	MaxMemory int64
+	// MaxMemoryHard is the size in bytes at which the kernel ends a worker; 0 (the
+	// default) is none. It is not less than MaxMemory.
+	MaxMemoryHard int64
 	// Ready says by which sign a new worker is taken as ready.
 	Ready Ready
 	// StartTimeout is how long a worker may take to become ready.

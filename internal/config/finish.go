@@ -219,9 +219,13 @@ func widest(a, b Address) Address {
 	return b
 }
 
-// finishWorkers decides the number of workers.
+// finishWorkers decides the number of workers, and checks what bounds them.
 func (l *loader) finishWorkers() {
 	w := &l.cfg.Workers
+	if w.MaxMemoryHard > 0 && w.MaxMemoryHard < w.MaxMemory && !l.failed("workers.max_memory", "workers.max_memory_hard") {
+		l.failKey("workers.max_memory_hard", faultf("%s is less than workers.max_memory, %s", FormatSize(w.MaxMemoryHard), FormatSize(w.MaxMemory)).
+			hinted("make it the larger one: a worker is to be replaced before the kernel has to end it"))
+	}
 	if w.CountAuto {
 		n, why := l.in.CPUs()
 		w.Count = min(max(n, 1), MaxWorkers)

@@ -52,6 +52,8 @@ var keyCases = map[string]keyCase{
 		`-1`: "-1 is too little: 1 to 1000000000, or 0 for never", `1000000001`: "too much", `99999999999999999999`: "too much", `true`: "wanted a whole number"}},
 	"workers.max_age":    {[]string{`"0s"`, `0`, `"1s"`, `"12h"`, `"8784h"`}, map[string]string{`"10ms"`: "too little: 1s to 8784h", `"8785h"`: "too much", `"1d"`: "numbers with ms, s, m or h", `3600`: `write "3600s" for seconds`}},
 	"workers.max_memory": {[]string{`"0"`, `0`, `"1MB"`, `"512mb"`, `1048576`, `"64TB"`}, map[string]string{`"1KB"`: "1KB is too little", `"65TB"`: "too much", `"lots"`: "wanted a size", `"9999999999TB"`: "too much", `1.5`: "found the number 1.5", `-1`: "below nothing"}},
+	"workers.max_memory_hard": {[]string{`"0"`, `0`, `"16MB"`, `"1GB"`, `16777216`, `"64TB"`}, map[string]string{
+		`"1MB"`: "1MB is too little: 16MB to 64TB, or 0 for none", `"65TB"`: "too much", `"lots"`: "wanted a size"}},
 	"workers.ready": {[]string{`"auto"`, `"register"`, `"notify"`, `"listen"`}, map[string]string{
 		`"listn"`: `"listn" is not one of auto, register, notify or listen; did you mean "listen"?`, `true`: "wanted a string"}},
 	"workers.activation": boolCase,

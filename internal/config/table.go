@@ -124,7 +124,16 @@ var settings = []setting{
 	{
 		key: "workers.max_memory", def: `"0"`, kind: kindSize, min: MinMemory, max: MaxMemory, zero: "never", sample: `"512MB"`,
 		field: func(c *Config) any { return &c.Workers.MaxMemory },
-		doc:   "When a worker and its children hold more memory than this (resident size), it is replaced after its request; its successor starts first.",
+		doc: "When a worker and its children hold more memory than this, it is replaced after its request; its successor starts first. ripd looks every 5 seconds. " +
+			"As a service, ripd takes the kernel's account of the worker's control group: each page once, with the part of the file cache that is in use. " +
+			"Elsewhere it adds up resident sizes. See [One control group for each worker](systemd.md#one-control-group-for-each-worker).",
+	},
+	{
+		key: "workers.max_memory_hard", def: `"0"`, kind: kindSize, min: MinMemoryHard, max: MaxMemory, zero: "none", sample: `"1GB"`,
+		field: func(c *Config) any { return &c.Workers.MaxMemoryHard },
+		doc: "At this size the kernel ends the worker and its children (`memory.max`; no swap), and its request is answered 502. The other workers and ripd go on, and the log names the request. " +
+			"It is at least `max_memory`, which is the gentle way: give it room for a large request. " +
+			"It is in force where ripd is a service that systemd has delegated the memory controller to, as `ripd@.service` is; elsewhere ripd notes at its start that it is not.",
 	},
 	{
 		key: "workers.ready", def: `"auto"`, kind: kindChoice, options: []string{"auto", "register", "notify", "listen"}, sample: `"listen"`,

@@ -62,6 +62,7 @@ type app struct {
 	metrics   *metrics.Metrics
 	seats     *seats
 	server    *proxy.Server
+	groups    groups
 	launcher  *worker.Launcher
 	molds     *molds
 	fresh     *freshness // nil in reload mode none
@@ -254,7 +255,8 @@ func (a *app) openData(first *release) (err error) {
 
 // openSupervisor makes what starts the workers.
 func (a *app) openSupervisor(first *release) (err error) {
-	if a.launcher, err = worker.NewLauncher(worker.LauncherOptions{Log: a.log}); err != nil {
+	a.openGroups()
+	if a.launcher, err = worker.NewLauncher(worker.LauncherOptions{Groups: a.groups.tree, Log: a.log}); err != nil {
 		return err
 	}
 	starter := &workerStarter{launcher: a.launcher, output: a.journal.Workers, environ: a.environ, control: a.workerPath, binary: ownBinary()}
@@ -264,7 +266,7 @@ func (a *app) openSupervisor(first *release) (err error) {
 		starter: starter, retain: a.molds.retain, loading: a.molds.words,
 		seating: a.seats, now: time.Now, random: mathrand.New(mathrand.NewPCG(mathrand.Uint64(), mathrand.Uint64())),
 		backoff: func() backoff { return worker.NewBackoff(mathrand.Float64) },
-		prepare: preparer{a.input, a.programs}.prepare, aside: func(f func()) { go f() }, commit: a.commit,
+		prepare: preparer{a.input, a.programs, a.groups}.prepare, aside: func(f func()) { go f() }, commit: a.commit,
 		usage: readUsage, state: worker.ProcState, files: func(int, []string) {}, token: rand.Text,
 		socket: socketOf(a.dir, a.workerPrefix()), events: a.publish, count: &a.count, rolled: a.rolled,
 		ready: a.firstReady, settled: a.settled, log: a.log,
@@ -286,7 +288,7 @@ func (a *app) openSupervisor(first *release) (err error) {
 
 func readUsage(pid int) (usage, error) {
 	u, err := worker.ReadUsage(pid)
-	return usage{memory: u.ResidentBytes, cpu: u.CPU}, err
+	return usage{memory: u.Memory, cpu: u.CPU}, err
 }
 
 // watch adds files to those whose change starts a new generation.

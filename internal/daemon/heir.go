@@ -231,7 +231,12 @@ func (a *app) say(reason string, words []string) {
 // inherit follows the link until the old ripd has ended.
 func (a *app) inherit() {
 	h := a.heir
-	defer close(h.gone)
+	defer func() {
+		close(h.gone)
+		if h.owns() && !a.stopping.Load() {
+			a.sweepGroups(h.epoch() - 1)
+		}
+	}()
 	for m := range h.link.in {
 		switch m.What {
 		case saidGo:

@@ -43,7 +43,8 @@ func (w *workerStarter) start(l launch) (process, error) {
 			App: c.Name, ID: l.ID, Generation: l.Generation, Variant: c.Variant, Socket: l.Socket,
 			Control: w.control, Token: l.Token, Binary: w.binary, Dir: l.Release.dir, Credentials: credentials,
 		}),
-		Socket: l.Socket, Ready: c.Workers.Ready, Activation: c.Workers.Activation, LineLimit: int(c.Limits.Line),
+		Socket: l.Socket, Ready: c.Workers.Ready, Activation: c.Workers.Activation,
+		MemoryMax: c.Workers.MaxMemoryHard, LineLimit: int(c.Limits.Line),
 	}
 	if c.Workers.Preload {
 		if p, err := w.molds.fork(l, s); p != nil || err != nil {
@@ -73,6 +74,17 @@ type workerProcess struct{ *worker.Process }
 
 // Exit says how the process ended.
 func (p *workerProcess) Exit() string { return p.Process.Exit().String() }
+
+// OutOfMemory says why the kernel has ended it for want of memory.
+func (p *workerProcess) OutOfMemory() string {
+	return shortage(p.Process.OutOfMemory(), p.Spec().MemoryMax)
+}
+
+// Usage is what the worker uses now.
+func (p *workerProcess) Usage() (usage, error) {
+	u, err := p.Process.Usage()
+	return usage{memory: u.Memory, cpu: u.CPU}, err
+}
 
 // Watch follows the process until its end.
 func (p *workerProcess) Watch(ready, exited func()) {

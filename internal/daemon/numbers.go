@@ -119,6 +119,14 @@ func (a *app) gauges() metrics.Gauges {
 			g.WorkersBusy++
 		}
 	}
+	if r, alive := (operator{a}).report(); alive {
+		r.measure()
+		for i, w := range r.workers {
+			if r.uses[i].current {
+				g.Uses = append(g.Uses, metrics.Use{Worker: w.ID, Memory: w.Memory, CPU: w.CPU.Duration()})
+			}
+		}
+	}
 	stats := a.server.Stats()
 	g.Connections = map[string]int{"idle": stats.Idle, "active": stats.Connections - stats.Idle}
 	return g

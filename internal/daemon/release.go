@@ -108,6 +108,7 @@ func rebase(path, from, to string) string {
 type preparer struct {
 	input    config.Input
 	programs adapter.Programs
+	groups   groups
 }
 
 // prepare makes the release of a roll. A reload reads the settings again; what
@@ -121,6 +122,7 @@ func (p preparer) prepare(kind string, old *release) (*release, []string, error)
 			return nil, nil, fmt.Errorf("the settings stay as they were: %w", err)
 		}
 		c, notes = merge(c, next)
+		notes = append(notes, p.groups.notes(c)...)
 	}
 	r, err := newRelease(c, p.programs, credentialsOf(p.input.Environ))
 	return r, notes, err

@@ -30,6 +30,13 @@ type process interface {
 	Kill()
 	// Exit says how the process ended: "exit status 1", "signal: killed".
 	Exit() string
+	// OutOfMemory says why the kernel has ended the process for want of memory; ""
+	// when it has not. It is known as soon as the process's connections break off.
+	OutOfMemory() string
+	// Usage is what the process and its descendants use now.
+	Usage() (usage, error)
+	// Group is its control group, "" when it has none of its own.
+	Group() string
 	// LastWords are the last lines of its output.
 	LastWords() []string
 }
@@ -76,7 +83,7 @@ type backoff interface {
 
 // usage is what a worker and its descendants use.
 type usage struct {
-	memory int64 // resident, in bytes
+	memory int64 // in bytes
 	cpu    time.Duration
 }
 
@@ -111,7 +118,8 @@ type seams struct {
 	aside func(f func())
 	// commit puts the release's settings into force outside of the workers.
 	commit func(r *release)
-	usage  func(pid int) (usage, error)
+	// usage is for a worker that ripd did not start.
+	usage func(pid int) (usage, error)
 	// state describes a process for the log: what it is waiting for.
 	state func(pid int) string
 	// files is told what a registering worker has loaded.

@@ -45,6 +45,13 @@ func (in *instance) lastWords() []string {
 	return in.process.LastWords()
 }
 
+func (in *instance) outOfMemory() string {
+	if in.process == nil {
+		return ""
+	}
+	return in.process.OutOfMemory()
+}
+
 func (in *instance) inFlight() int {
 	if in.seat == nil {
 		return 0

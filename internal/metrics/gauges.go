@@ -2,6 +2,7 @@ package metrics
 
 import (
 	"runtime"
+	"strconv"
 	"strings"
 	"time"
 
@@ -19,6 +20,8 @@ type Gauges struct {
 	Workers map[string]int
 	// WorkersBusy is the number of workers that have a request now.
 	WorkersBusy int
+	// Uses is what each worker uses: the process that serves in its slot.
+	Uses []Use
 	// Leases is how many leases were given since the start.
 	Leases uint64
 	// Connections counts the clients' connections by state: active, idle.
@@ -29,6 +32,16 @@ type Gauges struct {
 	// LogLeftOut is how many access lines were chosen for the journal, and left
 	// out because there were too many in one second.
 	LogLeftOut uint64
+}
+
+// Use is what a worker and its descendants use.
+type Use struct {
+	// Worker is the id of its slot.
+	Worker int
+	// Memory is in bytes.
+	Memory int64
+	// CPU is the user and system time since the process was started.
+	CPU time.Duration
 }
 
 func workerStates() []string { return []string{"starting", "ready", "drained", "retiring", "failed"} }
@@ -42,6 +55,7 @@ type snapshots struct {
 
 	queueLength, queueSize, oldestWait *prometheus.Desc
 	workers, workersBusy, leases       *prometheus.Desc
+	workerMemory, workerCPU            *prometheus.Desc
 	connections, logDropped            *prometheus.Desc
 	logLeftOut, build                  *prometheus.Desc
 }
@@ -55,25 +69,27 @@ func newSnapshots(o Options) *snapshots {
 		return prometheus.NewDesc(name, help, labels, nil)
 	}
 	return &snapshots{
-		take:        take,
-		version:     strings.ToValidUTF8(o.Version, ""),
-		queueLength: desc("ripd_queue_length", "Requests that wait in the queue."),
-		queueSize:   desc("ripd_queue_size", "Requests that may wait in the queue."),
-		oldestWait:  desc("ripd_queue_oldest_wait_seconds", "How long the oldest request in the queue has waited."),
-		workers:     desc("ripd_workers", "Workers, by state.", "state"),
-		workersBusy: desc("ripd_workers_busy", "Workers that have a request now."),
-		leases:      desc("ripd_leases_total", "Leases given: requests handed to a worker, a retried one twice."),
-		connections: desc("ripd_connections", "Connections of clients, by state.", "state"),
-		logDropped:  desc("ripd_log_dropped_total", "Log lines that were dropped because the output did not take them."),
-		logLeftOut:  desc("ripd_access_lines_left_out_total", "Access lines of errors and slow requests that the journal did not get because there were too many."),
-		build:       desc("ripd_build_info", "Constant 1, with ripd's version and Go's as labels.", "version", "go_version"),
+		take:         take,
+		version:      strings.ToValidUTF8(o.Version, ""),
+		queueLength:  desc("ripd_queue_length", "Requests that wait in the queue."),
+		queueSize:    desc("ripd_queue_size", "Requests that may wait in the queue."),
+		oldestWait:   desc("ripd_queue_oldest_wait_seconds", "How long the oldest request in the queue has waited."),
+		workers:      desc("ripd_workers", "Workers, by state.", "state"),
+		workersBusy:  desc("ripd_workers_busy", "Workers that have a request now."),
+		workerMemory: desc("ripd_worker_memory_bytes", "Memory of a worker and its descendants.", "worker"),
+		workerCPU:    desc("ripd_worker_cpu_seconds_total", "CPU time of a worker and its descendants, since its process was started.", "worker"),
+		leases:       desc("ripd_leases_total", "Leases given: requests handed to a worker, a retried one twice."),
+		connections:  desc("ripd_connections", "Connections of clients, by state.", "state"),
+		logDropped:   desc("ripd_log_dropped_total", "Log lines that were dropped because the output did not take them."),
+		logLeftOut:   desc("ripd_access_lines_left_out_total", "Access lines of errors and slow requests that the journal did not get because there were too many."),
+		build:        desc("ripd_build_info", "Constant 1, with ripd's version and Go's as labels.", "version", "go_version"),
 	}
 }
 
 // Describe tells the registry what Collect will send.
 func (s *snapshots) Describe(ch chan<- *prometheus.Desc) {
 	for _, d := range []*prometheus.Desc{
-		s.queueLength, s.queueSize, s.oldestWait, s.workers, s.workersBusy,
+		s.queueLength, s.queueSize, s.oldestWait, s.workers, s.workersBusy, s.workerMemory, s.workerCPU,
 		s.leases, s.connections, s.logDropped, s.logLeftOut, s.build,
 	} {
 		ch <- d
@@ -92,6 +108,11 @@ func (s *snapshots) Collect(ch chan<- prometheus.Metric) {
 	send(s.workersBusy, prometheus.GaugeValue, float64(g.WorkersBusy))
 	for _, state := range workerStates() {
 		send(s.workers, prometheus.GaugeValue, float64(g.Workers[state]), state)
+	}
+	for _, u := range g.Uses {
+		worker := strconv.Itoa(u.Worker)
+		send(s.workerMemory, prometheus.GaugeValue, float64(u.Memory), worker)
+		send(s.workerCPU, prometheus.CounterValue, u.CPU.Seconds(), worker)
 	}
 	for _, state := range connectionStates() {
 		send(s.connections, prometheus.GaugeValue, float64(g.Connections[state]), state)

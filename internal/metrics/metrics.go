@@ -64,7 +64,7 @@ func knownRetries() []string {
 }
 
 func knownRespawns() []string {
-	return []string{"exited", "start-failed", "connect-failed", "write-failed", "read-failed", "bad-answer", "read-timeout"}
+	return []string{"exited", "start-failed", "connect-failed", "write-failed", "read-failed", "bad-answer", "read-timeout", "out-of-memory"}
 }
 
 func knownVerdicts() []string { return []string{"done", "rolled_back", "failed"} }

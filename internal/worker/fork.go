@@ -200,12 +200,14 @@ func (p *Process) attend(out func(Line)) {
 
 func newProcess(l *Launcher, b *birth, pid int, started time.Time) *Process {
 	alive, endLife := context.WithCancel(context.Background())
+	group := l.enter(b.spec, pid)
 	return &Process{
 		spec:     b.spec,
 		pid:      pid,
 		started:  started,
 		launcher: l,
-		family:   newFamily(pid, b.spec.Env, l.isLeader),
+		family:   newFamily(pid, b.spec.Env, group, l.isLeader),
+		group:    group,
 		pipes:    [2]*os.File{b.stdout, b.stderr},
 		notify:   b.notify,
 		offer:    b.offer,

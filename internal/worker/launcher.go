@@ -10,6 +10,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"ripd/internal/cgroup"
 )
 
 // ErrClosed is what Start returns once Close was called.
@@ -20,9 +22,11 @@ type LauncherOptions struct {
 	// Stub is the program that is started with StubArg. "" means ripd's own,
 	// /proc/self/exe, which stays the running version when the file on disk is
 	// replaced.
-	Stub  string
-	Clock Clock        // nil: the system's
-	Log   *slog.Logger // nil: nothing is logged
+	Stub string
+	// Groups gives each worker a control group of its own; nil: they have none.
+	Groups *cgroup.Tree
+	Clock  Clock        // nil: the system's
+	Log    *slog.Logger // nil: nothing is logged
 }
 
 // Clock gives the time; tests pass their own.
@@ -41,12 +45,13 @@ func (systemClock) After(d time.Duration) <-chan time.Time { return time.After(d
 // PR_SET_CHILD_SUBREAPER(2const)). It leaves children that the program starts itself alone, as
 // long as they stay in the program's session.
 type Launcher struct {
-	stub  string
-	clock Clock
-	log   *slog.Logger
-	forks chan func()   // run on the forking thread
-	quit  chan struct{} // ends the launcher's goroutines
-	loops sync.WaitGroup
+	stub   string
+	groups *cgroup.Tree // nil: workers have none
+	clock  Clock
+	log    *slog.Logger
+	forks  chan func()   // run on the forking thread
+	quit   chan struct{} // ends the launcher's goroutines
+	loops  sync.WaitGroup
 	// starts counts the calls of Start that are under way; it is added to under
 	// mu, while closed is false.
 	starts sync.WaitGroup
@@ -68,6 +73,7 @@ func NewLauncher(o LauncherOptions) (*Launcher, error) {
 	}
 	l := &Launcher{
 		stub:      o.Stub,
+		groups:    o.Groups,
 		clock:     o.Clock,
 		log:       o.Log,
 		forks:     make(chan func()),

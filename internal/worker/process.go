@@ -12,6 +12,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"ripd/internal/cgroup"
 	"ripd/internal/config"
 )
 
@@ -22,6 +23,7 @@ type Process struct {
 	started  time.Time
 	launcher *Launcher
 	family   *family
+	group    *cgroup.Group // nil: none of its own
 	words    lastWords
 	pipes    [2]*os.File // read ends of stdout and stderr
 	readers  sync.WaitGroup
@@ -94,13 +96,19 @@ func (p *Process) Owns(pid int) bool {
 	return !p.ended && p.family.owns(pid)
 }
 
-// Usage is what the worker and its descendants use now. It is os.ErrProcessDone
-// once the process has ended.
+// Usage is what the worker and its descendants use now, by the account of its
+// control group where it has one. It is os.ErrProcessDone once the process has
+// ended.
 func (p *Process) Usage() (Usage, error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if p.ended {
 		return Usage{}, os.ErrProcessDone
+	}
+	if p.group != nil {
+		if u, err := groupUsage(p.group); err == nil {
+			return u, nil
+		}
 	}
 	return sumUsage(p.family.look()), nil
 }

@@ -10,7 +10,9 @@ import (
 	"net"
 	"net/http"
 	"os"
+	"os/exec"
 	"os/signal"
+	"strconv"
 	"strings"
 	"syscall"
 	"time"
@@ -60,6 +62,25 @@ func routes() http.Handler {
 	answer("/write", func(r *http.Request) string {
 		return fmt.Sprint(os.WriteFile(r.URL.Query().Get("path"), []byte("x"), 0o644))
 	})
+	answer("/group", func(*http.Request) string {
+		text, err := os.ReadFile("/proc/self/cgroup")
+		return fmt.Sprint(string(text), err)
+	})
+	// A child that leaves the session, its parent and its environment.
+	answer("/daemon", func(*http.Request) string {
+		daemon := exec.Command("/usr/bin/setsid", "--fork", "/bin/sleep", "987")
+		daemon.Env = []string{}
+		return fmt.Sprint(daemon.Run())
+	})
+	// Memory, each page of it written to.
+	answer("/eat", func(r *http.Request) string {
+		mb, err := strconv.Atoi(r.URL.Query().Get("mb"))
+		eaten = make([]byte, mb<<20)
+		for i := range eaten {
+			eaten[i] = 1
+		}
+		return fmt.Sprint(len(eaten), err)
+	})
 	// A call on a control socket with this worker's token.
 	answer("/call", func(r *http.Request) string {
 		q := r.URL.Query()
@@ -81,6 +102,9 @@ func routes() http.Handler {
 	})
 	return mux
 }
+
+// eaten keeps what /eat has taken.
+var eaten []byte
 
 func call(socket, method, path string) string {
 	c, err := net.Dial("unix", socket)
