@@ -14,6 +14,7 @@ import importlib
 import importlib.machinery
 import importlib.util
 import os
+import signal
 import sys
 import threading
 import time
@@ -25,6 +26,16 @@ TEMPLATES = (".html", ".htm", ".jinja", ".jinja2", ".j2", ".mako", ".tmpl")
 
 
 REALTIME_COARSE = 5  # of Linux' clock_gettime(2)
+
+# What the app leaves behind when it is loaded anew, in a library or as a thread, is
+# its own affair; by how much the process may grow is not.
+GROWN_KB = int(os.environ.get("RIP_GROWN_MB") or 256) * 1024
+
+
+def resident_kb():
+    """The process's memory."""
+    with open("/proc/self/status", encoding="ascii", errors="replace") as file:
+        return next((int(line.split()[1]) for line in file if line.startswith("VmRSS:")), 0)
 
 
 def clock():
@@ -220,6 +231,7 @@ class Reloader:
         self.told = None  # the tracker's version at the last news
         self.known = None  # the files that ripd knows of
         self.lock = threading.RLock()
+        self.first_kb = 0  # the process's memory when the app was loaded for the first time
         if worker.RELOAD != "none":
             self.tracker = Tracker([worker.ROOT, loader.base])
             self.tracker.install()
@@ -229,6 +241,7 @@ class Reloader:
         but not in development: there it is shown, and loaded again when it has changed."""
         try:
             self.app = self.loader.load()
+            self.first_kb = resident_kb()
         except BaseException as error:
             if worker.RELOAD != "none" and not isinstance(error, (KeyboardInterrupt, SystemExit)):
                 worker.again()
@@ -288,6 +301,13 @@ class Reloader:
         return isinstance(self.error, (ImportError, OSError)) or bool(self.tracker.changed())
 
     def renew(self):
+        """Loads what has changed, in this process for as long as it has not grown too much."""
+        self.load_again()
+        self.first_kb = self.first_kb or resident_kb()
+        if resident_kb() - self.first_kb > GROWN_KB:
+            os.kill(os.getpid(), signal.SIGTERM)  # it ends when what runs is answered
+
+    def load_again(self):
         """Loads what has changed. A file that is being saved gets a moment."""
         deadline = time.monotonic() + worker.GRACE_SECONDS
         while True:

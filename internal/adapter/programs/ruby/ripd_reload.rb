@@ -99,6 +99,10 @@ module Ripd
   class Reloader
     attr_reader :error, :app
 
+    # What the app leaves behind when it is loaded anew, in a gem or as a thread, is its
+    # own affair; by how much the process may grow is not.
+    GROWN_KB = (ENV["RIP_GROWN_MB"] || 256).to_i * 1024
+
     def initialize
       @tracker = RELOAD == "none" ? nil : Tracker.new
       @lock = Mutex.new
@@ -115,6 +119,7 @@ module Ripd
       require "rack"
       @tracker&.start
       load_app
+      @first_kb = resident_kb
       again_if_unfinished
     rescue SystemExit, Interrupt, SignalException
       raise
@@ -193,8 +198,13 @@ module Ripd
         return if changed.empty? && !(@error && worth_trying?)
 
         alone { renew(changed) }
+        @first_kb ||= resident_kb
+        Process.kill("TERM", Process.pid) if resident_kb - @first_kb > GROWN_KB # it ends when what runs is answered
       end
     end
+
+    # The process's memory.
+    def resident_kb = ::File.read("/proc/self/status")[/^VmRSS:\s*(\d+)/, 1].to_i
 
     # What was missing may have come.
     def worth_trying? = @error.is_a?(LoadError) || @error.is_a?(NameError) || @error.is_a?(SystemCallError)
