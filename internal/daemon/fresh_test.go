@@ -142,3 +142,23 @@ func TestChangedFileStaysAway(t *testing.T) {
 		t.Errorf("trouble %+v after %d tries", f, w.prepared)
 	}
 }
+
+// A request that hangs holds back neither this change nor the next.
+func TestChangedFileWhileARequestHangs(t *testing.T) {
+	w := newWorld(t, testConfig(1))
+	w.allReady()
+	hanging := w.last(1)
+	w.seat(hanging).inFlight = 1
+	for generation := 2; generation <= 3; generation++ {
+		w.do(func() { w.s.changed("/srv/shop/app.rb") })
+		w.makeReady(w.last(1))
+		w.advance(10 * time.Millisecond)
+		if w.serving()[generation] != 1 || hanging.over {
+			t.Errorf("serving %v, the old process is gone: %v", w.serving(), hanging.over)
+		}
+	}
+	w.advance(time.Minute)
+	if !hanging.over {
+		t.Error("the old process was not killed in the end")
+	}
+}

@@ -210,6 +210,20 @@ func (r *roll) width() int {
 	return max(1, r.target.config.Workers.Surge)
 }
 
+// makeWay reports whether a slot's new process may start although an old one has not
+// ended yet. In a strict roll it may: until it is there, nobody is served, and a
+// request that hangs in the old one must not hold it back. The slot's current process
+// goes first, since it gets no requests; it bounds what a slot can hold.
+func (s *supervisor) makeWay(r *roll, sl *slot) bool {
+	if !r.strict {
+		return false
+	}
+	if sl.current != nil {
+		s.retireOld(sl)
+	}
+	return sl.current == nil && len(sl.leaving) <= maxLeaving
+}
+
 // beginRoll takes the oldest waiting roll and has it prepared.
 func (s *supervisor) beginRoll(now time.Time) {
 	if len(s.waiting) == 0 {
@@ -336,7 +350,7 @@ func (s *supervisor) moveStep(r *roll, st *rollStep, now time.Time) {
 			return // it starts
 		}
 	}
-	if now.Before(st.retryAt) || len(sl.leaving) > 0 {
+	if now.Before(st.retryAt) || len(sl.leaving) > 0 && !s.makeWay(r, sl) {
 		return
 	}
 	if sl.next != nil {
