@@ -272,7 +272,7 @@ func (a *app) openSupervisor(first *release) (err error) {
 		ready: a.firstReady, settled: a.settled, log: a.log,
 	}
 	if a.fresh != nil {
-		d.files = a.watch
+		d.files, d.newest = a.watch, a.fresh.newest
 		if a.config.Foreground {
 			d.tellTrouble = a.fresh.trouble
 		}

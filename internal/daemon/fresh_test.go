@@ -162,3 +162,22 @@ func TestChangedFileWhileARequestHangs(t *testing.T) {
 		t.Error("the old process was not killed in the end")
 	}
 }
+
+// What changes while the first process starts is in force before it serves.
+func TestChangedFileDuringTheStart(t *testing.T) {
+	w := newWorld(t, testConfig(1))
+	w.allReady()
+	again := true
+	w.s.newest = func() (string, bool) { return "/srv/shop/lib.rb", again }
+	w.do(func() { w.s.changed("/srv/shop/app.rb") })
+	half := w.last(1)
+	w.makeReady(half)
+	if !half.over || w.required != 3 || w.serving()[2] != 0 {
+		t.Fatalf("over %v, required %d, serving %v", half.over, w.required, w.serving())
+	}
+	again = false
+	w.makeReady(w.last(1))
+	if w.serving()[3] != 1 {
+		t.Errorf("serving %v", w.serving())
+	}
+}

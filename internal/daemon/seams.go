@@ -124,6 +124,9 @@ type seams struct {
 	state func(pid int) string
 	// files is told what a registering worker has loaded.
 	files func(generation int, files []string)
+	// newest tells whether a file has changed since the newest generation was started;
+	// nil when nobody looks at files.
+	newest func() (path string, changed bool)
 	// tellTrouble is told after each turn why the newest code does not serve, nil
 	// when it does. It is nil itself when nobody wants to know.
 	tellTrouble func(*failure)

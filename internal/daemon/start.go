@@ -89,6 +89,9 @@ func (s *supervisor) becameReady(in *instance, socket string) {
 	if in.phase != phaseStarting {
 		return // it was told to end in the meantime
 	}
+	if s.outdated(in) {
+		return
+	}
 	if socket != "" {
 		in.socket = socket
 	}

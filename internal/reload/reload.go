@@ -217,6 +217,20 @@ func (s *Stamps) Refresh() {
 	}
 }
 
+// Unfinished reports whether a file seems to be in the midst of a save: it was there
+// and is away, or it was emptied within the last second.
+func (s *Stamps) Unfinished() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for i := range s.list {
+		f := &s.list[i]
+		if f.known.errno == 0 && s.disk.unfinished(f) {
+			return true
+		}
+	}
+	return false
+}
+
 // Len returns the number of files in the set.
 func (s *Stamps) Len() int {
 	s.mu.Lock()

@@ -358,3 +358,24 @@ func TestReturnOfAFileThatNobodyLoaded(t *testing.T) {
 		t.Errorf("%d files", s.Len())
 	}
 }
+
+func TestUnfinished(t *testing.T) {
+	names := files(t, 2)
+	var s Stamps
+	must(t, s.Set(append(names, names[0]+".never")))
+	want := func(want bool, what string) {
+		t.Helper()
+		if s.Unfinished() != want {
+			t.Errorf("%s: not %v", what, want)
+		}
+	}
+	want(false, "as it was")
+	write(t, names[1], "")
+	want(true, "emptied")
+	write(t, names[1], "whole")
+	want(false, "written")
+	must(t, os.Remove(names[1]))
+	want(true, "away")
+	s.Refresh()
+	want(false, "away for longer")
+}
