@@ -14,12 +14,12 @@ import (
 const (
 	// reloadsMost is how often an app is loaded anew in one process, unless
 	// RIPD_SAVES says another number.
-	reloadsMost = 300
+	reloadsMost = 400
 	// ballast is what one version of the app's file holds, in bytes.
 	ballast = 200 << 10
 	// growthMost is by how much a worker may grow from its tenth reload to its
 	// last, in bytes: less than the versions that it has loaded.
-	growthMost = 30 << 20
+	growthMost = 50 << 20
 )
 
 // In the mode module a process does not keep what it has replaced. Node's ES

@@ -13,6 +13,7 @@ const RELOADS_MAX = Number(process.env.RIP_RELOADS_MAX) || 500;
 // Also when the process has grown by so much since the app was loaded first.
 const GROWN_MAX = (Number(process.env.RIP_GROWN_MB) || 256) << 20;
 const FILES_MAX = 20000; // reported to ripd
+const GONE_MAX = 32; // files that are not there and are looked at all the same
 
 // A file that is being written changes several times within a few milliseconds.
 const SETTLE_MS = 10; // without a change before it is loaded
@@ -195,10 +196,13 @@ export class App {
     }
   }
 
-  // forget drops what the app does not load any more.
+  // forget drops what the app does not load any more. A file that is away may be in
+  // the midst of a save: it is looked at in case it comes back.
   #forget() {
     const live = reachable(this.#engine.graph(), this.#entry);
-    for (const file of [...this.#stamps.paths()]) if (!live.has(file)) this.#stamps.delete(file);
+    const unused = [...this.#stamps.paths()].filter((file) => !live.has(file));
+    const gone = new Set(unused.filter((file) => this.#stamps.isMissing(file)).slice(-GONE_MAX));
+    for (const file of unused) if (!gone.has(file)) this.#stamps.delete(file);
   }
 
   // worn reports that the process should make place for a new one.

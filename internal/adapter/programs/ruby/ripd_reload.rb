@@ -56,6 +56,15 @@ module Ripd
       @files = files
     end
 
+    GONE_FILES = 32 # that are looked at in case they come back
+
+    # Looks out for files that were loaded earlier, and now were not although they were
+    # away or have changed meanwhile: they may be in the midst of a save.
+    def keep_gone(before)
+      gone = before.select { |path, file| !@files.key?(path) && (file.stamp.nil? || stamp_of(path) != file.stamp) }
+      gone.to_a.last(GONE_FILES).each { |path, file| @files[path] = File.new(file.stamp, false) }
+    end
+
     # The files that may not hold any more what was loaded.
     def changed = @files.filter_map { |path, file| path if file.doubt || stamp_of(path) != file.stamp }
 
@@ -250,6 +259,7 @@ module Ripd
       old = Unloaded.new(@tracker)
       @tracker.replace({})
       load_app
+      @tracker.keep_gone(before)
     rescue Exception # rubocop:disable Lint/RescueException
       if old
         seen = @tracker.files
