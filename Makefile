@@ -2,6 +2,7 @@
 # make test    all checks and all tests       (PKG: packages to test)
 # make lint    the checks alone
 # make bench   ripd beside nginx and HAProxy  (BENCH: flags, see internal/bench)
+# make fresh   save an app's files SAVES times under load, for each language and reload mode
 # make fuzz    each fuzz target for FUZZTIME
 # make deb     the Debian packages, in dist/  (DEB: architectures, else amd64 and arm64)
 # make clean   remove what was built
@@ -11,6 +12,7 @@ ARGS      ?= demo
 PKG       ?= ./...
 BENCH     ?=
 FUZZTIME  ?= 1m
+SAVES     ?= 1000
 DEB       ?= amd64 arm64
 TESTLIMIT ?= 10m
 
@@ -20,7 +22,7 @@ GOVULNCHECK := golang.org/x/vuln/cmd/govulncheck@v1.9.0
 # The same sources and version give the same bytes.
 BUILD := CGO_ENABLED=0 go build -trimpath -buildvcs=false -ldflags '-s -w -buildid= -X main.version=$(VERSION)'
 
-.PHONY: build run test lint fmt vet staticcheck shellcheck vuln packages bench fuzz deb clean
+.PHONY: build run test lint fmt vet staticcheck shellcheck vuln packages bench fresh fuzz deb clean
 .DEFAULT_GOAL := build
 
 build:
@@ -70,6 +72,10 @@ vuln:
 bench: build
 	@packaging/install-packages bench
 	@go run ./internal/bench $(BENCH)
+
+# make test does the same with few saves. This takes an hour or more.
+fresh: packages
+	@RIPD_SAVES=$(SAVES) go test -count=1 -timeout 6h -run StaysFresh -v ./internal/e2e
 
 # Go runs one fuzz target at a time; they are found by name.
 fuzz:

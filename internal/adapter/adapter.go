@@ -18,6 +18,8 @@ import (
 	"runtime"
 	"syscall"
 	"time"
+
+	"ripd/internal/config"
 )
 
 // DemoArg is the hidden first argument with which ripd starts itself to become
@@ -39,6 +41,18 @@ const (
 	idleMax      = 24 * time.Hour   // ripd lets go of idle connections long before, so that it never meets a closed one
 	shutdownMost = 10 * time.Minute // for requests that run at the end; stop_timeout ends it before
 )
+
+// serialVariable tells a program of ripd's own, with the value 1, to take its
+// requests one after the other (workers.serial).
+const serialVariable = "RIP_SERIAL"
+
+// DemoEnv is what the demo's worker is told besides the variables of every worker.
+func DemoEnv(c *config.Config) map[string]string {
+	if !c.Workers.Serial {
+		return nil
+	}
+	return map[string]string{serialVariable: "1"}
+}
 
 // IsDemo reports whether the program was started as the demo's worker. args are
 // those of os.Args, the program's name included.
@@ -64,6 +78,24 @@ func RunDemo(args, environ []string) int {
 	return exitOK
 }
 
+// inTurn makes a handler take its requests one after the other, in the order in
+// which they came: a channel's senders wait in line.
+func inTurn(serial bool, h http.Handler) http.Handler {
+	if !serial {
+		return h
+	}
+	turn := make(chan struct{}, 1)
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		select {
+		case turn <- struct{}{}:
+		case <-r.Context().Done():
+			return // ripd has given it up
+		}
+		defer func() { <-turn }()
+		h.ServeHTTP(w, r)
+	})
+}
+
 // serveDemo serves until ctx ends, then finishes what runs.
 func serveDemo(ctx context.Context, w worker, logTo io.Writer, exit func(int)) error {
 	l, err := net.Listen("unix", w.socket)
@@ -72,7 +104,7 @@ func serveDemo(ctx context.Context, w worker, logTo io.Writer, exit func(int)) e
 	}
 	logger := log.New(logTo, "", 0)
 	server := &http.Server{
-		Handler:        demoHandler(w, logger, exit),
+		Handler:        inTurn(w.serial, demoHandler(w, logger, exit)),
 		MaxHeaderBytes: headMax,
 		IdleTimeout:    idleMax,
 		ErrorLog:       logger,

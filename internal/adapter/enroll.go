@@ -27,6 +27,7 @@ type worker struct {
 	socket     string // SOCKET_PATH
 	control    string // RIP_CONTROL; "" registers nowhere
 	token      string // RIP_TOKEN
+	serial     bool   // RIP_SERIAL: requests are taken one after the other
 }
 
 // workerFrom reads the variables of the worker protocol; of a name that is
@@ -48,6 +49,8 @@ func workerFrom(environ []string) worker {
 			w.control = value
 		case "RIP_TOKEN":
 			w.token = value
+		case serialVariable:
+			w.serial = value == "1"
 		}
 	}
 	return w

@@ -189,3 +189,28 @@ func decodeError(t *testing.T, field string) loadError {
 	}
 	return e
 }
+
+// A package whose own file is away for longer than a save takes is imported without
+// it; the file counts when it is back.
+func TestPythonPackageLosesItsFile(t *testing.T) {
+	for _, atFirst := range []bool{false, true} {
+		f := newFolder(t)
+		f.save("app.py", "import shop\ndef app(environ, start_response):\n    start_response('200 OK', [])\n    return [getattr(shop, 'NAME', 'none').encode()]\n")
+		f.save("shop/part.py", "x = 1\n")
+		if !atFirst {
+			f.save("shop/__init__.py", "NAME = 'one'\n")
+		}
+		w := startJS(t, wsgiEngine, f.path("app.py"), inModuleMode, inDevelopment)
+		if !atFirst {
+			f.steps(w, [3]string{"", "", "200 one"}, [3]string{"shop/__init__.py", "", "200 none"})
+		}
+		f.steps(w, [3]string{"", "", "200 none"}, [3]string{"shop/__init__.py", "NAME = 'two'\n", "200 two"})
+	}
+	f := newFolder(t)
+	f.save("app.py", "import shop\ndef app(environ, start_response):\n    pass\n")
+	f.save("shop/part.py", "x = 1\n")
+	w := startJS(t, wsgiEngine, f.path("app.py"), "RIP_RELOAD=process")
+	if got := strings.Join(w.files(), " "); got != "__init__.py app.py" {
+		t.Errorf("ripd was told of %s", got)
+	}
+}

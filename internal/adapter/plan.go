@@ -24,8 +24,9 @@ type Plan struct {
 	Command []string
 	// Env is what the program is told besides the variables of every worker.
 	Env map[string]string
-	// Files count as the app's besides what workers report: lock files. What is
-	// not there counts when it appears.
+	// Files count as the app's besides what workers report: lock files, and files
+	// that would be the app's entry if they were there. What is not there counts
+	// when it appears.
 	Files []string
 }
 
@@ -132,6 +133,10 @@ func (p Programs) Plan(c *config.Config, app string) (Plan, error) {
 	if c.Foreground {
 		plan.Env["RIP_DEVELOPMENT"] = "1"
 	}
+	if c.Workers.Serial {
+		plan.Env[serialVariable] = "1"
+	}
+	plan.Files = append(plan.Files, entry.Absent...)
 	for _, name := range language.locks {
 		plan.Files = append(plan.Files, filepath.Join(root, name))
 	}

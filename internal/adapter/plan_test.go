@@ -61,7 +61,7 @@ func TestPlan(t *testing.T) {
 			}
 			app := filepath.Join(dir, c.app)
 			settings := &config.Config{App: app, Adapter: c.adapter, Detected: c.adapter, Object: "site", Foreground: true}
-			settings.Workers.Concurrency, settings.Reload.Mode = 3, config.ModeModule
+			settings.Workers.Concurrency, settings.Workers.Serial, settings.Reload.Mode = 3, true, config.ModeModule
 			plan, err := Programs{"PROGRAMS"}.Plan(settings, app)
 			if err != nil {
 				t.Fatal(err)
@@ -70,7 +70,7 @@ func TestPlan(t *testing.T) {
 				t.Errorf("command %s", got)
 			}
 			for name, want := range map[string]string{"RIP_ENTRY": file, "RIP_ROOT": filepath.Dir(file), "RIP_OBJECT": "site",
-				"RIP_CONCURRENCY": "3", "RIP_RELOAD": "module", "RIP_DEVELOPMENT": "1"} {
+				"RIP_CONCURRENCY": "3", "RIP_SERIAL": "1", "RIP_RELOAD": "module", "RIP_DEVELOPMENT": "1"} {
 				if plan.Env[name] != want {
 					t.Errorf("%s = %q", name, plan.Env[name])
 				}

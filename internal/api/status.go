@@ -33,7 +33,15 @@ type Status struct {
 	Rolling           *Rolling     `json:"rolling,omitempty"`  // the roll that goes on; absent: none
 	LastRoll          *Roll        `json:"lastRoll,omitempty"` // the roll that ended last; absent: none yet
 	CrashLoops        []CrashLoop  `json:"crashLoops,omitempty"`
-	Notes             []string     `json:"notes,omitempty"` // what ripd decided for itself, or wants an operator to know
+	Groups            *Groups      `json:"groups,omitempty"` // the workers' control groups; absent: a ripd that knows none
+	Notes             []string     `json:"notes,omitempty"`  // what ripd decided for itself, or wants an operator to know
+}
+
+// Groups are the control groups that ripd gives to its workers, one each.
+type Groups struct {
+	Path        string   `json:"path,omitempty"`   // of the service's group, in which they are; absent: there are none
+	Controllers []string `json:"controllers"`      // what they count and bound: cpu, memory, pids
+	Reason      string   `json:"reason,omitempty"` // why there are none, or why controllers are missing
 }
 
 // WorkerCounts is the number of workers in each state. Ready includes Busy.

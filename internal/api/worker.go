@@ -25,7 +25,7 @@ type Worker struct {
 	External    bool        `json:"external,omitempty"`     // ripd did not start it
 	InFlight    int         `json:"inFlight"`               // requests that it has now
 	Handled     uint64      `json:"handled"`                // requests that it has finished
-	Memory      int64       `json:"memoryBytes"`            // resident, with its descendants; 0: unknown
+	Memory      int64       `json:"memoryBytes"`            // with its descendants: its group's without unused file cache, else resident; 0: unknown
 	CPU         Millis      `json:"cpuMs"`                  // used so far, with its descendants
 	Age         Millis      `json:"ageMs"`                  // since its process started
 	LastRequest time.Time   `json:"lastRequest,omitzero"`   // when it was given one last; absent: never
@@ -34,6 +34,7 @@ type Worker struct {
 	Restarts    int         `json:"restarts"`               // starts of this slot that were not asked for by a roll
 	NextStart   time.Time   `json:"nextStart,omitzero"`     // when it starts again; absent: nothing is due
 	Socket      string      `json:"socket,omitempty"`       // path of the worker's socket
+	Group       string      `json:"group,omitempty"`        // its control group, as in /proc/PID/cgroup; absent: none of its own
 	LastWords   []string    `json:"lastWords,omitempty"`    // its last lines, when it ended by itself
 }
 

@@ -18,6 +18,7 @@ var mayImport = map[string][]string{
 	"cmd/ripd":   {"daemon", "worker", "adapter", "api", "generator"},
 
 	"internal/api":     {},
+	"internal/cgroup":  {},
 	"internal/config":  {},
 	"internal/http1":   {},
 	"internal/testkit": {},
@@ -28,6 +29,7 @@ var mayImport = map[string][]string{
 	"internal/systemd": {"config", "api"},
 
 	"internal/generator": {"config"},
+	"internal/scaffold":  {"config"},
 
 	"internal/adapter": {"api", "config"},
 	"internal/cli":     {"api", "config", "units"},
@@ -36,7 +38,7 @@ var mayImport = map[string][]string{
 	"internal/control": {"api"},
 	"internal/pool":    {"config"},
 	"internal/proxy":   {"pool", "http1", "journal", "metrics", "config"},
-	"internal/worker":  {"config"},
+	"internal/worker":  {"config", "cgroup"},
 	"internal/daemon":  {everything},
 
 	"internal/archtest": {},

@@ -7,6 +7,9 @@
 // it has no queue, and gives a worker as many requests at once as come. HAProxy
 // is the like-for-like peer: `maxconn 1` for each worker, its queue, one thread.
 //
+// With -serial it measures ripd alone: what it brings to give a worker more than one
+// request when it runs them one after the other (serial.go).
+//
 // All sockets are on 127.0.0.1 or in a temporary folder, and all processes end
 // with the run.
 package main
@@ -39,6 +42,7 @@ type options struct {
 	workers int
 	worker  string // fast or demo
 	ripd    string // path of its binary
+	serial  bool   // measure workers.serial instead of the peers
 }
 
 func main() {
@@ -74,6 +78,7 @@ func parseFlags(args []string) (options, error) {
 	flags.IntVar(&opts.workers, "workers", 4, "workers behind each server")
 	flags.StringVar(&opts.worker, "worker", "fast", "fast (answers at once) or demo (ripd's demo)")
 	flags.StringVar(&opts.ripd, "ripd", "bin/ripd", "ripd's binary")
+	flags.BoolVar(&opts.serial, "serial", false, "ripd alone: one, two and three requests given to a worker that runs one at a time")
 	if err := flags.Parse(args); err != nil {
 		return opts, err
 	}
@@ -100,6 +105,9 @@ func parseFlags(args []string) (options, error) {
 func run(ctx context.Context, opts options) error {
 	if _, err := exec.LookPath("wrk"); err != nil {
 		return fmt.Errorf("%w; `make bench` installs what it needs", err)
+	}
+	if opts.serial {
+		return runSerial(ctx, opts)
 	}
 	dir, err := os.MkdirTemp("/tmp", "ripd-bench")
 	if err != nil {
@@ -160,7 +168,7 @@ func (s *server) sample(ctx context.Context, l load, seconds int) (sample, error
 		return sample{}, ctx.Err()
 	case <-time.After(settle):
 	}
-	before, err := treeUsage(s.main.Process.Pid)
+	before, err := treeUsage(s.main.Process.Pid, s.leftOut)
 	if err != nil {
 		return sample{}, err
 	}
@@ -168,7 +176,7 @@ func (s *server) sample(ctx context.Context, l load, seconds int) (sample, error
 	if err != nil {
 		return sample{}, err
 	}
-	after, err := treeUsage(s.main.Process.Pid)
+	after, err := treeUsage(s.main.Process.Pid, s.leftOut)
 	if err != nil {
 		return sample{}, err
 	}

@@ -94,7 +94,7 @@ func TestTreeLeavesWorkersOut(t *testing.T) {
 	if want := (usage{cpu: 1011, resident: 3}); got != want {
 		t.Errorf("got %+v, want %+v", got, want)
 	}
-	if own, err := treeUsage(os.Getpid()); err != nil || own.resident == 0 {
+	if own, err := treeUsage(os.Getpid(), isWorker); err != nil || own.resident == 0 {
 		t.Errorf("this process: %+v, %v", own, err)
 	}
 }
@@ -120,6 +120,31 @@ func TestReport(t *testing.T) {
 	} {
 		if !strings.Contains(out.String(), want) {
 			t.Errorf("no %q in\n%s", want, out.String())
+		}
+	}
+}
+
+func TestReportSerial(t *testing.T) {
+	one := &result{server: "demo c:2", version: "ripd 1", note: "20 ms"}
+	for _, by := range []float64{0.9, 1, 1.2} {
+		one.samples = append(one.samples, sample{wrkResult{perSecond: 200 * by, p50: 300 * time.Millisecond, p99: 400 * time.Millisecond}, 40, 1})
+	}
+	var out strings.Builder
+	if err := reportSerial(&out, []*result{one}, []*result{one}, options{turns: 3, seconds: 4, workers: 4}); err != nil {
+		t.Fatal(err)
+	}
+	for _, want := range []string{
+		"ripd 1. 4 workers, wrk 2x64, 3 turns of 4 s, medians.\n",
+		"| demo c:2 | 20 ms | 200 | 180 – 240 | 40.0 | 300.00 | 400.00 | 0 |\n",
+		"| demo c:2 | 200 | 300.00 | 400.00 | 0 |\n",
+	} {
+		if !strings.Contains(out.String(), want) {
+			t.Errorf("no %q in\n%s", want, out.String())
+		}
+	}
+	for _, app := range serialApps() {
+		if app.path(20) == app.path(0) {
+			t.Errorf("%s has one handler", app.name)
 		}
 	}
 }

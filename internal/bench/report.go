@@ -20,7 +20,14 @@ type sample struct {
 type result struct {
 	server, version string
 	load            load
+	note            string // what the handler does, where there are several
 	samples         []sample
+}
+
+// rates are the lowest and the highest rate.
+func (r *result) rates() (low, high float64) {
+	rates := r.column(rate)
+	return slices.Min(rates), slices.Max(rates)
 }
 
 // column gives one figure of all samples.
@@ -84,9 +91,9 @@ func report(out io.Writer, results []*result, opts options) error {
 	text.WriteString("\n| load | server | requests/s | lowest – highest | CPU µs a request | p50 ms | p99 ms | failed | resident MB |\n")
 	text.WriteString("| --- | --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: |\n")
 	for _, r := range results {
-		rates := r.column(rate)
+		low, high := r.rates()
 		fmt.Fprintf(&text, "| %v | %s | %.0f | %.0f – %.0f | %.1f | %.2f | %.2f | %.0f | %.0f |\n",
-			r.load, r.server, median(rates), slices.Min(rates), slices.Max(rates), median(r.column(cpu)),
+			r.load, r.server, median(r.column(rate)), low, high, median(r.column(cpu)),
 			median(r.column(p50)), median(r.column(p99)), sum(r.column(failed)), median(r.column(memory)))
 	}
 	text.WriteString("\n| load | ratio | requests/s | CPU a request | p50 | p99 |\n| --- | --- | ---: | ---: | ---: | ---: |\n")

@@ -27,9 +27,11 @@ const demoWorkerArg = "--demo-worker"
 // server is one balancer under test with its workers.
 type server struct {
 	name, version string
-	url           string
-	main          *exec.Cmd   // the balancer
-	workers       []*exec.Cmd // those that the balancer does not start itself
+	url           string             // what is measured
+	base          string             // of the url, where there are several
+	main          *exec.Cmd          // the balancer
+	leftOut       func(pid int) bool // of its children, those that are workers
+	workers       []*exec.Cmd        // those that the balancer does not start itself
 }
 
 // startServer starts the balancer called name, in the new folder dir, and its
@@ -42,7 +44,7 @@ func startServer(ctx context.Context, name, dir string, opts options) (*server, 
 	if err != nil {
 		return nil, err
 	}
-	s := &server{name: name, url: fmt.Sprintf("http://127.0.0.1:%d/ping", port)}
+	s := &server{name: name, leftOut: isWorker, url: fmt.Sprintf("http://127.0.0.1:%d/ping", port)}
 	switch name {
 	case "ripd", "ripd-log":
 		err = s.startRipd(dir, port, opts)

@@ -25,9 +25,10 @@ type process struct {
 	usage
 }
 
-// treeUsage sums over the process pid and its descendants, workers left out:
-// it is the balancer's own cost.
-func treeUsage(pid int) (usage, error) {
+// treeUsage sums over the process pid and its descendants, without those that are
+// left out and their own: isWorker leaves the balancer's own cost, and all its children
+// are the workers of a ripd.
+func treeUsage(pid int, leftOut func(pid int) bool) (usage, error) {
 	entries, err := os.ReadDir("/proc")
 	if err != nil {
 		return usage{}, err
@@ -54,7 +55,7 @@ func treeUsage(pid int) (usage, error) {
 	if !ok {
 		return usage{}, fmt.Errorf("process %d has ended", pid)
 	}
-	return sumTree(root, children, isWorker), nil
+	return sumTree(root, children, leftOut), nil
 }
 
 func sumTree(root process, children map[int][]process, leftOut func(pid int) bool) usage {

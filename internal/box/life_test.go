@@ -59,15 +59,19 @@ func (d *day) reload(t *testing.T) {
 	if got := d.Journal("ripd@shop"); !strings.Contains(got, "the shop has no shelves") {
 		t.Errorf("the app's words are not in the journal:\n%s", tail(got))
 	}
-	if got := d.Property("ripd@shop", "StatusText"); !strings.Contains(got, "rolled back") {
-		t.Errorf("status: %s", got)
-	}
+	testkit.Eventually(t, testkit.Timeout, func() bool {
+		got := d.Property("ripd@shop", "StatusText")
+		return strings.Contains(got, "2 workers ready") && strings.Contains(got, "the last reload: rolled back") && strings.HasSuffix(got, "the shop has no shelves")
+	}, "the verdict in the status line")
 	if got := d.Property("ripd@shop", "ActiveState"); got != "active" {
 		t.Errorf("it is %s", got)
 	}
 	d.Answers(shop, "/ping", "200 pong")
 	d.mend()
 	d.Run("systemctl", "reload", "ripd@shop")
+	testkit.Eventually(t, testkit.Timeout, func() bool {
+		return !strings.Contains(d.Property("ripd@shop", "StatusText"), "rolled back")
+	}, "a status line without the old verdict")
 }
 
 func (d *day) mend() {

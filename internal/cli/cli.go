@@ -115,7 +115,7 @@ a member of the group ripctl).`,
 		&cobra.Group{ID: groupMore, Title: "More:"})
 	root.SetUsageTemplate(usageTemplate)
 	for _, c := range []*cobra.Command{
-		s.list(), s.status(), s.workers(), s.events(), s.logs(), s.metrics(),
+		s.list(), s.status(), s.workers(), s.top(), s.events(), s.logs(), s.metrics(),
 		s.roll("restart"), s.roll("reload"), s.scale(), s.drain(), s.resume(), s.upgrade(), s.stop(),
 		s.start(), s.enable(), s.disable(),
 		s.config(), s.version(), s.completion(),

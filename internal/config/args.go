@@ -14,7 +14,12 @@ const (
 	ActionCheck   Action = "check"
 	ActionVersion Action = "version"
 	ActionHelp    Action = "help"
+	// ActionNew writes an app; the words after the first are the command's own.
+	ActionNew Action = "new"
 )
+
+// newWord, as the first word, asks to write an app. A folder of this name is ./new.
+const newWord = "new"
 
 // ownFlags are the flags that set no setting.
 var ownFlags = []flag{
@@ -80,17 +85,25 @@ func takesNext(f *flag, next string) bool {
 }
 
 // ParseAction tells what the arguments (without the program's name) ask for:
-// --help, --version or --check, in this order of importance, else to run. It
-// reports no errors; Load does.
+// --help, the word new, --version or --check, in this order of importance, else to
+// run. It reports no errors; Load does.
 func ParseAction(args []string) Action {
 	arguments := argumentsOf(args)
-	for _, action := range []Action{ActionHelp, ActionVersion, ActionCheck} {
-		if slices.ContainsFunc(arguments, func(a argument) bool {
+	asked := func(action Action) bool {
+		return slices.ContainsFunc(arguments, func(a argument) bool {
 			_, f := flagOf(a.name)
 			return f != nil && f.name == "--"+string(action)
-		}) {
-			return action
-		}
+		})
+	}
+	switch {
+	case asked(ActionHelp):
+		return ActionHelp
+	case len(args) > 0 && args[0] == newWord:
+		return ActionNew
+	case asked(ActionVersion):
+		return ActionVersion
+	case asked(ActionCheck):
+		return ActionCheck
 	}
 	return ActionRun
 }

@@ -56,16 +56,19 @@ const (
 	// from replacing workers without end.
 	MinMemory = mib
 	MaxMemory = 64 * tib
-	MinHeader = kib
-	MaxHeader = mib
-	MinBody   = kib
-	MaxBody   = tib
-	MinBuffer = 4 * kib
-	MaxBuffer = 64 * mib
-	MinSpool  = mib
-	MaxSpool  = tib
-	MinLine   = 256
-	MaxLine   = mib
+	// MinMemoryHard is more than what ripd itself needs to become a worker: it
+	// counts from the first moment.
+	MinMemoryHard = 16 * mib
+	MinHeader     = kib
+	MaxHeader     = mib
+	MinBody       = kib
+	MaxBody       = tib
+	MinBuffer     = 4 * kib
+	MaxBuffer     = 64 * mib
+	MinSpool      = mib
+	MaxSpool      = tib
+	MinLine       = 256
+	MaxLine       = mib
 )
 
 // Bounds of what is read and reported.

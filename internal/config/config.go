@@ -65,6 +65,10 @@ type Config struct {
 	// was readable at Load; each roll reads it anew with ReadEnvFile.
 	EnvFile string
 
+	// EnvCredentials is added to the workers' environment too; each roll reads the
+	// credentials anew. Nil when nothing is added. No name of it is in Env.
+	EnvCredentials EnvCredentials
+
 	// Listen says where clients connect.
 	Listen Listen
 	// Workers says how many workers run, how, and for how long.
@@ -110,20 +114,34 @@ type Workers struct {
 	CountAuto bool
 	// Concurrency is the number of requests in flight per worker. Default 1.
 	Concurrency int
+	// Serial makes a worker that an adapter (or the demo) runs take its requests
+	// one after the other, in the order in which they came. Default false.
+	Serial bool
+	// Preload has one process of each generation load the app, which is then forked to
+	// make the workers. It is true only where AdapterInUse can do that. Default false.
+	Preload bool
 	// MaxRequests is the number of requests after which a worker is replaced;
 	// 0 is never. Default 10000.
 	MaxRequests int
 	// MaxAge is the age at which a worker is replaced; 0 (the default) is never.
 	MaxAge time.Duration
-	// MaxMemory is the resident size in bytes above which a worker is replaced;
-	// 0 (the default) is never.
+	// MaxMemory is the size in bytes above which a worker is replaced; 0 (the
+	// default) is never.
 	MaxMemory int64
+	// MaxMemoryHard is the size in bytes at which the kernel ends a worker; 0 (the
+	// default) is none. It is not less than MaxMemory.
+	MaxMemoryHard int64
 	// Ready says by which sign a new worker is taken as ready.
 	Ready Ready
 	// StartTimeout is how long a worker may take to become ready.
 	StartTimeout time.Duration
 	// StopTimeout is how long a worker may take to end what it does.
 	StopTimeout time.Duration
+	// Activation gives each worker its listening socket, opened by ripd.
+	Activation bool
+	// Credentials are the names of those that must be there, and whose folder
+	// workers are told.
+	Credentials []string
 	// External allows workers to join that ripd did not start.
 	External bool
 	// Surge is how many workers a roll replaces at once. Default 1.

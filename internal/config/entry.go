@@ -27,6 +27,9 @@ type Entry struct {
 	Adapter string
 	// Path is the file, below the folder that was looked into or the file itself.
 	Path string
+	// Absent are the paths of files that would be loaded instead if they were
+	// there, at most a few dozen.
+	Absent []string
 }
 
 // entryNames are the files that give an app's adapter away, the surest first.
@@ -54,23 +57,38 @@ func FindEntry(adapter, app string) (Entry, bool) {
 		if adapter == AdapterAuto {
 			adapter = adapterOfFile(app)
 		}
-		return Entry{adapter, app}, adapter != "" && adapter != AdapterExec
+		return Entry{Adapter: adapter, Path: app}, adapter != "" && adapter != AdapterExec
 	}
 	if adapter == AdapterASGI {
-		for _, name := range asgiNames {
-			if path := filepath.Join(app, name); isFile(path) {
-				return Entry{AdapterASGI, path}, true
-			}
-		}
-		return Entry{}, false
+		return firstFile(adapter, app, asgiNames)
 	}
+	var names []string
 	for _, e := range entryNames {
-		if path := filepath.Join(app, e.file); (adapter == AdapterAuto || adapter == e.adapter) && isFile(path) {
-			return Entry{e.adapter, path}, true
+		switch path := filepath.Join(app, e.file); {
+		case adapter == AdapterAuto && isFile(path):
+			return Entry{Adapter: e.adapter, Path: path}, true
+		case adapter == e.adapter:
+			names = append(names, e.file)
 		}
+	}
+	if len(names) > 0 {
+		return firstFile(adapter, app, names)
 	}
 	if adapter == AdapterAuto || adapter == AdapterNode || adapter == AdapterBun {
 		return scriptEntry(adapter, app)
+	}
+	return Entry{}, false
+}
+
+// firstFile is the first of the files in dir that is there.
+func firstFile(adapter, dir string, names []string) (Entry, bool) {
+	var absent []string
+	for _, name := range names {
+		path := filepath.Join(dir, name)
+		if isFile(path) {
+			return Entry{adapter, path, absent}, true
+		}
+		absent = append(absent, path)
 	}
 	return Entry{}, false
 }
@@ -102,21 +120,17 @@ var (
 // scriptEntry finds the entry of a JavaScript or TypeScript app: what its
 // package.json names, else index, server or app.
 func scriptEntry(adapter, dir string) (Entry, bool) {
-	path := packageEntry(dir)
+	names := packageNames(dir)
 	for _, stem := range scriptStems {
 		for _, ending := range scriptEndings {
-			if path == "" && isFile(filepath.Join(dir, stem+ending)) {
-				path = filepath.Join(dir, stem+ending)
-			}
+			names = append(names, stem+ending)
 		}
 	}
-	if path == "" {
-		return Entry{}, false
+	entry, ok := firstFile(adapter, dir, names)
+	if ok && adapter == AdapterAuto {
+		entry.Adapter = scriptAdapter(dir, entry.Path)
 	}
-	if adapter == AdapterAuto {
-		adapter = scriptAdapter(dir, path)
-	}
-	return Entry{adapter, path}, true
+	return entry, ok
 }
 
 // scriptAdapter decides between node and bun.
@@ -135,32 +149,30 @@ func scriptAdapter(dir, path string) string {
 // maxPackage bounds a package.json, in bytes.
 const maxPackage = 1 << 20
 
-// packageEntry is the file that package.json names as exports, module or main, in
-// the order in which node and bun ask for them; "" for none that is there.
-func packageEntry(dir string) string {
+// packageNames are the files that package.json may mean with its exports, module
+// and main, in the order in which node and bun ask for them.
+func packageNames(dir string) []string {
 	data, err := readBounded(filepath.Join(dir, "package.json"), maxPackage)
 	if err != nil {
-		return ""
+		return nil
 	}
 	var p struct {
 		Exports      any
 		Module, Main string
 	}
 	if json.Unmarshal(data, &p) != nil {
-		return ""
+		return nil
 	}
+	var names []string
 	for _, name := range []string{exported(p.Exports, 0), p.Module, p.Main} {
 		if name == "" {
 			continue
 		}
-		path := filepath.Join(dir, name)
 		for _, ending := range append([]string{""}, scriptEndings...) {
-			if isFile(path + ending) {
-				return path + ending
-			}
+			names = append(names, name+ending)
 		}
 	}
-	return ""
+	return names
 }
 
 // exported is the path of "." in a package's exports, "" without one. Conditions

@@ -75,3 +75,27 @@ func TestAdapters(t *testing.T) {
 		})
 	}
 }
+
+// What would be loaded instead is known, so that it can be seen when it comes.
+func TestAbsentEntries(t *testing.T) {
+	for _, c := range []struct{ adapter, file, want string }{
+		{AdapterWSGI, "app.py", "wsgi.py"},
+		{AdapterASGI, "app.py", "asgi.py main.py"},
+		{AdapterRack, "config.ru", ""},
+		{AdapterNode, "index.mjs", "index.js"},
+		{AdapterAuto, "index.mjs", "index.js"},
+	} {
+		dir := t.TempDir()
+		if err := os.WriteFile(filepath.Join(dir, c.file), nil, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		entry, ok := FindEntry(c.adapter, dir)
+		var got []string
+		for _, path := range entry.Absent {
+			got = append(got, filepath.Base(path))
+		}
+		if strings.Join(got, " ") != c.want || !ok {
+			t.Errorf("%s for %s: instead of it %q, want %q", c.adapter, c.file, got, c.want)
+		}
+	}
+}

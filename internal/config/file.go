@@ -113,10 +113,9 @@ type walker struct {
 	l       *loader
 	d       *document
 	parser  unstable.Parser
-	section string // the table in force
-	skip    bool   // the table in force is unknown: its keys were not looked at
-	env     *raw   // what was found for the table env
-	envAt   int
+	section string          // the table in force
+	skip    bool            // the table in force is unknown: its keys were not looked at
+	free    map[string]*raw // what was found for the free tables
 }
 
 func (w *walker) expression(n *unstable.Node) {
@@ -145,17 +144,17 @@ func (w *walker) enter(path []name, at int, array bool) {
 	full := joined(path)
 	w.section, w.skip = full, true
 	switch {
-	case full != "env" && !slices.Contains(sections(), full) && w.l.full():
+	case !slices.Contains(tables(), full) && w.l.full():
 		w.l.more++
-	case full != "env" && !slices.Contains(sections(), full):
+	case !slices.Contains(tables(), full):
 		w.l.fail(w.d.place(at, ""), "", unknownSection(full))
 	case array:
 		w.l.fail(w.d.place(at, ""), full, faultf("[[%s]] is a list of tables, wanted one table", full).hinted("write [%s]", full))
 	default:
 		w.skip = false
 	}
-	if full == "env" && !w.skip && w.env == nil {
-		w.env, w.envAt = &raw{form: formTable, offset: at}, at
+	if slices.Contains(freeTables, full) && !w.skip {
+		w.begin(full, at)
 	}
 }
 
@@ -168,14 +167,13 @@ func (w *walker) pair(n *unstable.Node, section string) {
 	full, last := joined(path), path[len(path)-1].offset
 	value := n.Value()
 	switch {
-	case path[0].text == "env" && len(path) == 2:
-		w.addEnv(path[1], w.raw(value, w.valueOffset(n)), at)
-	case full == "env" && value.Kind == unstable.InlineTable:
-		if w.env == nil {
-			w.env, w.envAt = &raw{form: formTable, offset: at}, at
-		}
+	case slices.Contains(freeTables, path[0].text) && len(path) == 2:
+		t := w.begin(path[0].text, at)
+		t.names, t.list = append(t.names, path[1]), append(t.list, w.raw(value, w.valueOffset(n)))
+	case slices.Contains(freeTables, full) && value.Kind == unstable.InlineTable:
+		w.begin(full, at)
 		for it := value.Children(); it.Next(); {
-			w.pair(it.Node(), "env")
+			w.pair(it.Node(), full)
 		}
 	case section == "" && slices.Contains(sections(), full) && value.Kind == unstable.InlineTable:
 		for it := value.Children(); it.Next(); {
@@ -197,17 +195,23 @@ func (w *walker) unknown(full string, value *unstable.Node) *fault {
 	return unknownKey(full)
 }
 
-func (w *walker) addEnv(n name, v raw, at int) {
-	if w.env == nil {
-		w.env, w.envAt = &raw{form: formTable, offset: at}, at
+// begin gives what was found for a free table so far.
+func (w *walker) begin(table string, at int) *raw {
+	if w.free[table] == nil {
+		if w.free == nil {
+			w.free = map[string]*raw{}
+		}
+		w.free[table] = &raw{form: formTable, offset: at}
 	}
-	w.env.names, w.env.list = append(w.env.names, n), append(w.env.list, v)
+	return w.free[table]
 }
 
-// finish applies env, which may have been written in several places.
+// finish applies the free tables, which may have been written in several places.
 func (w *walker) finish() {
-	if w.env != nil {
-		w.apply(settingOf("env"), *w.env)
+	for _, table := range freeTables {
+		if r := w.free[table]; r != nil {
+			w.apply(settingOf(table), *r)
+		}
 	}
 }
 

@@ -15,9 +15,13 @@ func (l *loader) finish() {
 	l.finishNames()
 	l.finishUser()
 	l.finishEnv()
+	l.finishCredentials()
 	l.finishListeners()
 	l.finishWorkers()
 	l.finishReady()
+	l.finishSerial()
+	l.finishPreload()
+	l.finishActivation()
 	l.finishProxy()
 	l.finishTLS()
 	l.finishReload()
@@ -174,9 +178,13 @@ func (l *loader) finishEnv() {
 	}
 }
 
-// finishWorkers decides the number of workers.
+// finishWorkers decides the number of workers, and checks what bounds them.
 func (l *loader) finishWorkers() {
 	w := &l.cfg.Workers
+	if w.MaxMemoryHard > 0 && w.MaxMemoryHard < w.MaxMemory && !l.failed("workers.max_memory", "workers.max_memory_hard") {
+		l.failKey("workers.max_memory_hard", faultf("%s is less than workers.max_memory, %s", FormatSize(w.MaxMemoryHard), FormatSize(w.MaxMemory)).
+			hinted("make it the larger one: a worker is to be replaced before the kernel has to end it"))
+	}
 	if w.CountAuto {
 		n, why := l.in.CPUs()
 		w.Count = min(max(n, 1), MaxWorkers)
@@ -194,6 +202,44 @@ func (l *loader) finishReady() {
 		c.Workers.Ready = ReadyRegister
 	case ready != ReadyRegister:
 		l.failKey("workers.ready", faultf("the adapter %s registers, and does nothing of the kind of %s", c.AdapterInUse(), quote(string(ready))).hinted("take it out"))
+	}
+}
+
+// finishSerial refuses an order of requests that ripd does not keep, and tells of
+// one that changes nothing.
+func (l *loader) finishSerial() {
+	c := l.cfg
+	switch {
+	case !c.Workers.Serial:
+	case c.AdapterInUse() == AdapterExec && !l.failed("adapter", "command", "app"):
+		l.failKey("workers.serial", faultf("the order of its requests is a program's own business").
+			hinted("take it out; rack, node, bun, wsgi and asgi know it"))
+	case c.Workers.Concurrency == 1 && !l.failed("workers.concurrency"):
+		l.note("serial: a worker has one request at a time anyway; c:2 gives it the next one too")
+	}
+}
+
+// finishPreload refuses what cannot be loaded before it is forked.
+func (l *loader) finishPreload() {
+	c := l.cfg
+	if !c.Workers.Preload || l.failed("adapter", "command", "app") {
+		return
+	}
+	_, set := l.places["reload.mode"]
+	switch in := c.AdapterInUse(); {
+	case in != AdapterRack && in != AdapterWSGI && in != AdapterASGI:
+		l.failKey("workers.preload", faultf("%s cannot fork an app that it has loaded", quote(in)).hinted("take it out; rack, wsgi and asgi can"))
+	case set && c.Reload.Mode == ModeModule:
+		l.failKey("workers.preload", faultf("in the reload mode %s each worker loads code by itself", quote(string(ModeModule))).
+			hinted("take one of them out; %q loads the app once more when its code has changed, and so does `ripctl restart` in the mode %q", ModeProcess, ModeNone))
+	}
+}
+
+// finishActivation refuses to open a socket for a program of ripd's own, which
+// opens it itself.
+func (l *loader) finishActivation() {
+	if c := l.cfg; c.Workers.Activation && (c.Demo || c.loadsCode()) && !l.failed("adapter", "command", "app") {
+		l.failKey("workers.activation", faultf("%s opens its socket itself", quote(c.AdapterInUse())).hinted("take it out; it is for a command whose server takes systemd's sockets"))
 	}
 }
 
@@ -219,6 +265,9 @@ func (l *loader) finishReload() {
 	case set && c.Reload.Mode == ModeModule && !c.loadsCode() && !l.failed("adapter", "command", "app"):
 		l.failKey("reload.mode", faultf("%s needs an adapter that loads code inside its process, and %s cannot", quote(string(ModeModule)), quote(c.AdapterInUse())).
 			hinted("rack, node, bun, wsgi and asgi can; %q starts new workers when the code has changed", ModeProcess))
+	case !set && c.Foreground && c.Workers.Preload:
+		c.Reload.Mode = ModeProcess
+		l.note("reload: process, because ripd runs in the foreground, and the workers are forked from an app that is loaded once")
 	case !set && c.Foreground && c.loadsCode():
 		c.Reload.Mode = ModeModule
 		l.note("reload: module, because ripd runs in the foreground")

@@ -49,6 +49,8 @@ func (s *setting) format(value any) string {
 		return formatList(v)
 	case map[string]string:
 		return formatHidden(v)
+	case EnvCredentials:
+		return v.format()
 	}
 	return ""
 }
@@ -95,6 +97,8 @@ func (s *setting) current(c *Config) any {
 	case *[]netip.Prefix:
 		return *p
 	case *map[string]string:
+		return *p
+	case *EnvCredentials:
 		return *p
 	case *count:
 		return counted{n: *p.n, auto: *p.auto}

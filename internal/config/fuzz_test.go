@@ -52,7 +52,7 @@ func FuzzArguments(f *testing.F) {
 	f.Add("--config\n--help\n-\n--\n=\n:\nhttp:\nw", "RIP_=\nRIP_LISTEN_HTTP=,\n=")
 	f.Fuzz(func(t *testing.T, args, environ string) {
 		in := Input{Args: strings.Split(args, "\n"), Environ: strings.Split(environ, "\n")}
-		if !slices.Contains([]Action{ActionRun, ActionCheck, ActionVersion, ActionHelp}, ParseAction(in.Args)) {
+		if !slices.Contains([]Action{ActionRun, ActionCheck, ActionVersion, ActionHelp, ActionNew}, ParseAction(in.Args)) {
 			t.Error("no action")
 		}
 		c, err := load(t, in)

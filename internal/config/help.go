@@ -13,9 +13,11 @@ queue, and gives each free worker one request at a time.
 Usage:
   ripd APP [words and flags]
   ripd demo [words and flags]
+  ripd new FOLDER --adapter=NAME
 
 APP is a folder with a ripd.toml, a FILE.toml, or a program that serves HTTP on
-the unix socket $SOCKET_PATH. The demo needs no app.
+the unix socket $SOCKET_PATH. The demo needs no app. new writes a small app into
+a new folder, for rack, node, bun, wsgi, asgi or exec.
 `
 	helpTail = `
 Each setting is also a key of the file and a RIP_ variable: queue.size is
@@ -23,6 +25,7 @@ RIP_QUEUE_SIZE. The later wins: default, file, variable, word or flag.
 
 Examples:
   ripd demo                      see ripd at work
+  ripd new shop --adapter=rack   write a small app
   ripd . w:4 http:8080           this folder, 4 workers, port 8080
   ripd ./server --max-queue=100  a program
   ripd /etc/ripd/shop.toml --check

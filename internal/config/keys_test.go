@@ -31,6 +31,9 @@ var keyCases = map[string]keyCase{
 		`{ A = "\u0000" }`: "NUL", `{ A = { B = "1" } }`: "A: found a table"}},
 	"env_file": {[]string{`""`, `"env"`}, map[string]string{
 		`"nowhere"`: "there is no such file", `"bad.env"`: "bad.env:2: \"oops\" is not KEY=value", `"."`: "this is a folder, not a file", `[]`: "found a list"}},
+	"env_credentials": {[]string{`{}`, `{ A = "a.key", b_2 = "b-2" }`}, map[string]string{
+		`"A=1"`: "wanted a table of strings", `{ A = 1 }`: "A: found the number 1", `{ "a b" = "x" }`: "is not a variable's name", `{ WORKER_ID = "x" }`: "WORKER_ID belongs to ripd",
+		`{ A = "/etc/x" }`: "and not a path", `{ A = "" }`: "A: \"\": the name is empty", `{ A = ".x" }`: "no dot first"}},
 	"variant": {[]string{`"main"`, `"blue-2"`}, map[string]string{
 		`""`: "the name is empty", `"a/b"`: "as in a-b", `"12345678901234567"`: "has 17 bytes; 16 is the most", `".x"`: "begins with", `1`: "wanted a string"}},
 	"socket_prefix": {[]string{`""`, `"rip_x"`}, map[string]string{
@@ -43,13 +46,21 @@ var keyCases = map[string]keyCase{
 	"listen.metrics": {[]string{`[]`}, map[string]string{`["9090"]`: "not in this version"}},
 	"workers.count": {[]string{`"auto"`, `1`, `1024`, `0x10`, `1_000`}, map[string]string{
 		`0`: "0 is too little: 1 to 1024", `1025`: "1025 is too much: 1 to 1024", `"4"`: "write 4 without quotes", `"many"`: `wanted a whole number or "auto"`, `1.5`: "found the number 1.5"}},
+	"workers.serial":      {[]string{`false`}, map[string]string{`"yes"`: "true or false", `true`: "a program's own business"}},
+	"workers.preload":     {[]string{`false`}, map[string]string{`1`: "true or false", `true`: `"exec" cannot fork an app that it has loaded`}},
 	"workers.concurrency": {[]string{`1`, `1024`}, map[string]string{`0`: "too little", `1025`: "too much", `"1"`: "write 1 without quotes", `-1`: "too little"}},
 	"workers.max_requests": {[]string{`0`, `1`, `1000000000`}, map[string]string{
 		`-1`: "-1 is too little: 1 to 1000000000, or 0 for never", `1000000001`: "too much", `99999999999999999999`: "too much", `true`: "wanted a whole number"}},
 	"workers.max_age":    {[]string{`"0s"`, `0`, `"1s"`, `"12h"`, `"8784h"`}, map[string]string{`"10ms"`: "too little: 1s to 8784h", `"8785h"`: "too much", `"1d"`: "numbers with ms, s, m or h", `3600`: `write "3600s" for seconds`}},
 	"workers.max_memory": {[]string{`"0"`, `0`, `"1MB"`, `"512mb"`, `1048576`, `"64TB"`}, map[string]string{`"1KB"`: "1KB is too little", `"65TB"`: "too much", `"lots"`: "wanted a size", `"9999999999TB"`: "too much", `1.5`: "found the number 1.5", `-1`: "below nothing"}},
+	"workers.max_memory_hard": {[]string{`"0"`, `0`, `"16MB"`, `"1GB"`, `16777216`, `"64TB"`}, map[string]string{
+		`"1MB"`: "1MB is too little: 16MB to 64TB, or 0 for none", `"65TB"`: "too much", `"lots"`: "wanted a size"}},
 	"workers.ready": {[]string{`"auto"`, `"register"`, `"notify"`, `"listen"`}, map[string]string{
 		`"listn"`: `"listn" is not one of auto, register, notify or listen; did you mean "listen"?`, `true`: "wanted a string"}},
+	"workers.activation": boolCase,
+	"workers.credentials": {[]string{`[]`, `["a", "b-2.key"]`}, map[string]string{
+		`"a"`: `write ["a"]`, `["a b"]`: "letters, digits", `["a/b"]`: "and not a path", `[""]`: "the name is empty", `[3]`: "wanted a string",
+		`["` + strings.Repeat("x", MaxCredentialNameBytes+1) + `"]`: "at most 255 bytes"}},
 	"workers.start_timeout": durationCase, "workers.stop_timeout": durationCase,
 	"workers.external": boolCase,
 	"workers.surge":    {[]string{`1`, `1024`}, map[string]string{`0`: "too little", `1025`: "too much", `"1"`: "without quotes"}},

@@ -178,6 +178,47 @@ func TestLogFlags(t *testing.T) {
 	}
 }
 
+// An app that an adapter loads, and the demo, can be told to keep the order.
+func TestSerial(t *testing.T) {
+	note := "serial: a worker has one request at a time anyway; c:2 gives it the next one too"
+	for args, noted := range map[string]bool{"demo": true, "demo c:2": false} {
+		c := mustLoad(t, Input{Args: strings.Fields(args), Environ: []string{"RIP_WORKERS_SERIAL=true"}})
+		if !c.Workers.Serial || slices.Contains(c.Notes(), note) != noted {
+			t.Errorf("%s: %v, %q", args, c.Workers.Serial, c.Notes())
+		}
+	}
+	file := fileFor(t, "[workers]\nserial = true\nconcurrency = 2\n")
+	write(t, file, "../config.ru", "run App\n")
+	if c := mustLoad(t, Input{Args: []string{file}}); !c.Workers.Serial {
+		t.Error("an app in Ruby has no order")
+	}
+}
+
+// The workers of an app in Ruby or Python can be forked from one process; then none of
+// them loads changed code by itself.
+func TestPreload(t *testing.T) {
+	for entry, ok := range map[string]bool{"config.ru": true, "wsgi.py": true, "asgi.py": true, "index.js": false} {
+		file := fileFor(t, "[workers]\npreload = true\n")
+		write(t, file, "../"+entry, "# the app\n")
+		c, err := Load(Input{Args: []string{file}})
+		if !ok {
+			if err == nil || !strings.Contains(err.Error(), `"node" cannot fork an app that it has loaded; take it out; rack, wsgi and asgi can`) {
+				t.Errorf("%s: %v", entry, err)
+			}
+			continue
+		}
+		if err != nil || !c.Workers.Preload || c.Reload.Mode != ModeProcess {
+			t.Fatalf("%s: %v", entry, err)
+		}
+		for mode, message := range map[string]string{"none": "", "process": "", "module": `workers.preload: in the reload mode "module" each worker loads code by itself`} {
+			_, err := Load(Input{Args: []string{file, "--hot-reload=" + mode}})
+			if (err == nil) != (message == "") || err != nil && !strings.Contains(err.Error(), message) {
+				t.Errorf("%s, mode %s: %v", entry, mode, err)
+			}
+		}
+	}
+}
+
 func TestEnvTablesAreJoined(t *testing.T) {
 	for name, text := range map[string]string{
 		"inline": "env = { A = \"1\", B = \"x y\" }",

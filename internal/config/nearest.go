@@ -2,6 +2,10 @@ package config
 
 import "strings"
 
+// Nearest gives the candidate that is most like the name, for messages that ask "did
+// you mean …?"; "" when none is like it. Case and '-' or '_' make no difference.
+func Nearest(name string, candidates []string) string { return nearest(name, candidates) }
+
 // nearest gives the candidate that is most like the name, "" when none is like
 // it. Case and '-' or '_' make no difference. The first of equals wins.
 func nearest(name string, candidates []string) string {

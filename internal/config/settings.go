@@ -19,6 +19,8 @@ const (
 	kindNetworks
 	kindCommand
 	kindEnv
+	kindCredentials
+	kindEnvCredentials
 )
 
 // setting is one row of the table: all that is known about one key.
@@ -121,6 +123,13 @@ func sections() []string {
 	}
 	return names
 }
+
+// freeTables are the settings whose value is a table with keys that the user
+// chooses.
+var freeTables = []string{"env", "env_credentials"}
+
+// tables gives the names of all tables that a file can have.
+func tables() []string { return append(sections(), freeTables...) }
 
 // defaultFile is a TOML file that says what holds without any file.
 func defaultFile() string {

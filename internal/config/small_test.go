@@ -16,6 +16,11 @@ func TestParseAction(t *testing.T) {
 		"--check --version --help":      ActionHelp,
 		"-h":                            ActionHelp,
 		"demo help":                     ActionRun,
+		"new shop --adapter=rack":       ActionNew,
+		"new --check":                   ActionNew,
+		"new --help":                    ActionHelp,
+		"./new w:4":                     ActionRun,
+		"demo new":                      ActionRun,
 		"--variant --check":             ActionCheck, // a value was forgotten; Load says it
 		"--variant=--check":             ActionRun,
 		"--max-queue 5 --check demo":    ActionCheck,

@@ -50,6 +50,12 @@ var settings = []setting{
 		doc:   "A file of `KEY=value` lines for the workers' environment, read anew by each roll. A variable in `env` wins over the same one in the file. See [Environment files](#environment-files).",
 	},
 	{
+		key: "env_credentials", def: `{}`, kind: kindEnvCredentials, sample: `{ DATABASE_URL = "database-url" }`, noVar: true,
+		field: func(c *Config) any { return &c.EnvCredentials },
+		doc: "Variables whose values are the service's [credentials](#credentials): `DATABASE_URL = \"database-url\"` gives the content of the credential `database-url`, without the line end at its end. " +
+			"They win over the same ones in `env_file`; one that is in `env` too is an error.",
+	},
+	{
 		key: "variant", def: `"main"`, kind: kindText, sample: `"blue"`,
 		flags: []flag{{name: "--variant", arg: "NAME", help: "part of the sockets' names"}},
 		field: func(c *Config) any { return &c.Variant },
@@ -91,7 +97,20 @@ var settings = []setting{
 	{
 		key: "workers.concurrency", def: `1`, kind: kindInt, min: 1, max: MaxConcurrency, word: "c",
 		field: func(c *Config) any { return &c.Workers.Concurrency },
-		doc:   "The number of requests that one worker has in flight. More than 1 is for apps that do several things at a time.",
+		doc:   "The number of requests that one worker has in flight. More than 1 is for apps that do several things at a time, or for `workers.serial`.",
+	},
+	{
+		key: "workers.serial", def: `false`, kind: kindBool, sample: `true`,
+		field: func(c *Config) any { return &c.Workers.Serial },
+		doc: "Whether a worker that is given several requests (`workers.concurrency`) runs them one after the other, in the order in which they came: the next one waits in the worker, and not in ripd's queue. " +
+			"For the demo and for apps that an adapter loads; a program decides itself what it does with its requests. A short request may then wait behind a long one while another worker is free, and " +
+			"`timeouts.read` has to be enough for `concurrency` requests.",
+	},
+	{
+		key: "workers.preload", def: `false`, kind: kindBool, sample: `true`,
+		field: func(c *Config) any { return &c.Workers.Preload },
+		doc: "Whether the app is loaded once, by a process that serves nothing and is then forked to make the workers: they start at once and share memory. Each roll loads it anew. " +
+			"For the adapters `rack`, `wsgi` and `asgi`, and not in the reload mode `module`; see [Ruby](languages/ruby.md#loaded-once) and [Python](languages/python.md#loaded-once) for what an app has to mind.",
 	},
 	{
 		key: "workers.max_requests", def: `10000`, kind: kindInt, min: 1, max: MaxMaxRequests, zero: "never", word: "r",
@@ -106,13 +125,33 @@ var settings = []setting{
 	{
 		key: "workers.max_memory", def: `"0"`, kind: kindSize, min: MinMemory, max: MaxMemory, zero: "never", sample: `"512MB"`,
 		field: func(c *Config) any { return &c.Workers.MaxMemory },
-		doc:   "When a worker and its children hold more memory than this (resident size), it is replaced after its request; its successor starts first.",
+		doc: "When a worker and its children hold more memory than this, it is replaced after its request; its successor starts first. ripd looks every 5 seconds. " +
+			"As a service, ripd takes the kernel's account of the worker's control group: each page once, with the part of the file cache that is in use. " +
+			"Elsewhere it adds up resident sizes. See [One control group for each worker](systemd.md#one-control-group-for-each-worker).",
+	},
+	{
+		key: "workers.max_memory_hard", def: `"0"`, kind: kindSize, min: MinMemoryHard, max: MaxMemory, zero: "none", sample: `"1GB"`,
+		field: func(c *Config) any { return &c.Workers.MaxMemoryHard },
+		doc: "At this size the kernel ends the worker and its children (`memory.max`; no swap), and its request is answered 502. The other workers and ripd go on, and the log names the request. " +
+			"It is at least `max_memory`, which is the gentle way: give it room for a large request. " +
+			"It is in force where ripd is a service that systemd has delegated the memory controller to, as `ripd@.service` is; elsewhere ripd notes at its start that it is not.",
 	},
 	{
 		key: "workers.ready", def: `"auto"`, kind: kindChoice, options: []string{"auto", "register", "notify", "listen"}, sample: `"listen"`,
 		field: func(c *Config) any { return &c.Workers.Ready },
 		doc: "The sign that a new worker is ready. `register`: it registers on the control socket. `notify`: it sends `READY=1` to `$NOTIFY_SOCKET`, as servers do that know systemd. " +
-			"`listen`: its socket accepts a connection. `auto`: whichever of the three comes first.",
+			"`listen`: its socket listens; with `workers.activation`, it accepts a first connection. `auto`: whichever of the three comes first.",
+	},
+	{
+		key: "workers.activation", def: `false`, kind: kindBool, sample: `true`,
+		field: func(c *Config) any { return &c.Workers.Activation },
+		doc: "Whether ripd opens each worker's socket and gives it to the worker as systemd gives sockets to services: as descriptor 3, with `LISTEN_FDS`, `LISTEN_PID` and `LISTEN_FDNAMES`. " +
+			"For servers that know this, such as Puma, gunicorn, uvicorn (`--fd 3`) and Go programs with go-systemd. See [A socket from ripd](worker-protocol.md#a-socket-from-ripd).",
+	},
+	{
+		key: "workers.credentials", def: `[]`, kind: kindCredentials, sample: `["database-url", "signing-key"]`,
+		field: func(c *Config) any { return &c.Workers.Credentials },
+		doc:   "The [credentials](#credentials) that the app reads by itself, from files in `$CREDENTIALS_DIRECTORY`. Workers have this variable only if there is a name here, and a name that is not there is an error.",
 	},
 	{
 		key: "workers.start_timeout", def: `"60s"`, kind: kindDuration, min: int64(MinTimeout), max: int64(MaxTimeout),
@@ -204,7 +243,7 @@ var settings = []setting{
 	{
 		key: "limits.connections", def: `16384`, kind: kindInt, min: 1, max: MaxConnections,
 		field: func(c *Config) any { return &c.Limits.Connections },
-		doc:   "The number of clients' connections at a time.",
+		doc:   "The number of clients' connections at a time. At the bound, those that have been idle longest are closed. Where the process may not open that many files (`ulimit -n`, `LimitNOFILE=`) there are fewer, so that some are left for the workers; a message says how many.",
 	},
 	{
 		key: "limits.line", def: `"16KB"`, kind: kindSize, min: MinLine, max: MaxLine,
@@ -260,7 +299,7 @@ var settings = []setting{
 		field: func(c *Config) any { return &c.Reload.Mode },
 		doc: "When changed code is loaded. `none`: only by `ripctl restart`. `process`: before a request, when a file changed that the workers have reported; new workers are started. " +
 			"`module`: inside the worker's process, where an adapter loads the app; a program cannot do it. " +
-			"In the foreground (without `--instance`) the default is `\"module\"` where it is possible, else `\"process\"`.",
+			"In the foreground (without `--instance`) the default is `\"module\"` where it is possible, else (and with `workers.preload`) `\"process\"`.",
 	},
 
 	{

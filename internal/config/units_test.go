@@ -49,3 +49,19 @@ func TestUserInTheForegroundIsNoted(t *testing.T) {
 		t.Errorf("%q, %s", c.User, notes)
 	}
 }
+
+func TestHardMemoryIsTheLargerOne(t *testing.T) {
+	load := func(workers string) error {
+		_, err := Load(Input{Args: []string{fileFor(t, "command = [\"x\"]\n[workers]\n"+workers)}})
+		return err
+	}
+	for _, good := range []string{"max_memory_hard = \"64MB\"", "max_memory = \"64MB\"\nmax_memory_hard = \"64MB\"", "max_memory = \"64MB\"\nmax_memory_hard = 0"} {
+		if err := load(good); err != nil {
+			t.Errorf("%s: %v", good, err)
+		}
+	}
+	err := load("max_memory = \"64MB\"\nmax_memory_hard = \"32MB\"")
+	if err == nil || !strings.Contains(err.Error(), "workers.max_memory_hard: 32MB is less than workers.max_memory, 64MB") {
+		t.Errorf("%v", err)
+	}
+}

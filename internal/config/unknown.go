@@ -1,7 +1,6 @@
 package config
 
 import (
-	"slices"
 	"strings"
 )
 
@@ -107,13 +106,13 @@ func unknownSection(full string) *fault {
 	if s := settingOf(full); s != nil {
 		return f.hinted("write %s = %s", s.leaf(), s.good())
 	}
-	if near := nearest(full, append(sections(), "env")); near != "" {
+	if near := nearest(full, tables()); near != "" {
 		return f.hinted("did you mean [%s]?", near)
 	}
 	if near := nearest(full+"s", sections()); near != "" {
 		return f.hinted("did you mean [%s]?", near)
 	}
-	return f.hinted("there are %s", listed(append(slices.Clone(sections()), "env")))
+	return f.hinted("there are %s", listed(tables()))
 }
 
 // listed joins names as in: a, b and c.

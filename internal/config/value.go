@@ -114,6 +114,10 @@ func (s *setting) parse(r raw, base string) (any, *fault) {
 		return parseCommand(r)
 	case kindEnv:
 		return parseEnv(r)
+	case kindCredentials:
+		return parseCredentials(r)
+	case kindEnvCredentials:
+		return parseEnvCredentials(r)
 	case kindPath:
 		return parsePath(r, base)
 	case kindPaths:
@@ -322,6 +326,8 @@ func assign(field, value any) {
 		*p = value.([]netip.Prefix)
 	case *map[string]string:
 		*p = value.(map[string]string)
+	case *EnvCredentials:
+		*p = value.(EnvCredentials)
 	case *count:
 		*p.n, *p.auto = value.(counted).n, value.(counted).auto
 	case *Ready:

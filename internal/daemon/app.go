@@ -59,18 +59,22 @@ type app struct {
 	workerPath   string         // of the workers' door
 	controlPath  string         // of the operators' door
 
-	metrics  *metrics.Metrics
-	seats    *seats
-	server   *proxy.Server
-	launcher *worker.Launcher
-	fresh    *freshness // nil in reload mode none
-	super    *supervisor
-	broker   *broker
-	control  *control.Server
-	count    counter
-	rate     rate
-	tasks    sync.WaitGroup
-	quit     chan struct{} // ends the tasks
+	metrics   *metrics.Metrics
+	seats     *seats
+	server    *proxy.Server
+	groups    groups
+	launcher  *worker.Launcher
+	molds     *molds
+	fresh     *freshness // nil in reload mode none
+	super     *supervisor
+	broker    *broker
+	control   *control.Server
+	count     counter
+	rate      rate
+	dashboard dashboard
+	serving   atomic.Bool // a worker has been ready
+	tasks     sync.WaitGroup
+	quit      chan struct{} // ends the tasks
 
 	signals  chan os.Signal
 	greeting greeting
@@ -108,7 +112,7 @@ func (a *app) open() error {
 			return err
 		}
 	}
-	first, err := newRelease(a.config, a.programs)
+	first, err := newRelease(a.config, a.programs, credentialsOf(a.environ))
 	if err != nil {
 		return err
 	}
@@ -228,20 +232,24 @@ func (a *app) openData(first *release) (err error) {
 
 // openSupervisor makes what starts the workers.
 func (a *app) openSupervisor(first *release) (err error) {
-	if a.launcher, err = worker.NewLauncher(worker.LauncherOptions{Log: a.log}); err != nil {
+	a.openGroups()
+	if a.launcher, err = worker.NewLauncher(worker.LauncherOptions{Groups: a.groups.tree, Log: a.log}); err != nil {
 		return err
 	}
+	starter := &workerStarter{launcher: a.launcher, output: a.journal.Workers, environ: a.environ, control: a.workerPath, binary: ownBinary()}
+	a.molds = newMolds(a.launcher, starter.line, a.log)
+	starter.molds = a.molds
 	d := seams{
-		starter: &workerStarter{launcher: a.launcher, output: a.journal.Workers, environ: a.environ, control: a.workerPath, binary: ownBinary()},
+		starter: starter, retain: a.molds.retain, loading: a.molds.words,
 		seating: a.seats, now: time.Now, random: mathrand.New(mathrand.NewPCG(mathrand.Uint64(), mathrand.Uint64())),
 		backoff: func() backoff { return worker.NewBackoff(mathrand.Float64) },
-		prepare: preparer{a.input, a.programs, a.loadCertificates}.prepare, aside: func(f func()) { go f() }, commit: a.commit,
+		prepare: preparer{a.input, a.programs, a.groups, a.loadCertificates}.prepare, aside: func(f func()) { go f() }, commit: a.commit,
 		usage: readUsage, state: worker.ProcState, files: func(int, []string) {}, token: rand.Text,
 		socket: socketOf(a.dir, a.workerPrefix()), events: a.publish, count: &a.count, rolled: a.rolled,
 		ready: a.firstReady, settled: a.settled, log: a.log,
 	}
 	if a.fresh != nil {
-		d.files = a.watch
+		d.files, d.newest = a.watch, a.fresh.newest
 		if a.config.Foreground {
 			d.tellTrouble = a.fresh.trouble
 		}
@@ -257,7 +265,7 @@ func (a *app) openSupervisor(first *release) (err error) {
 
 func readUsage(pid int) (usage, error) {
 	u, err := worker.ReadUsage(pid)
-	return usage{memory: u.ResidentBytes, cpu: u.CPU}, err
+	return usage{memory: u.Memory, cpu: u.CPU}, err
 }
 
 // watch adds files to those whose change starts a new generation.
@@ -327,25 +335,6 @@ func (a *app) fail(err error) {
 	case a.failed <- err:
 	default:
 	}
-}
-
-// firstReady is called by the supervisor when the first worker is ready.
-func (a *app) firstReady() {
-	a.tellSystemd(a.notifier.Ready("serving"))
-	a.broker.note(api.EventReady, "serving")
-}
-
-// rolled is called by the supervisor when a roll has ended: the service's status
-// line says how, and why.
-func (a *app) rolled(v api.Verdict) {
-	line := fmt.Sprintf("serving generation %d", v.Generation)
-	if !v.OK {
-		line += fmt.Sprintf("; the last %s: %s: %s", v.Kind, strings.ReplaceAll(string(v.Verdict), "_", " "), v.Reason)
-		if last := lastLine(v.Output); last != "" {
-			line += ": " + last
-		}
-	}
-	a.tellSystemd(a.notifier.Status(line))
 }
 
 // settled is called by the supervisor when the start is over.

@@ -2,7 +2,7 @@
 // starts and keeps the app's workers, rolls them, and stops without dropping a
 // request.
 //
-//	daemon.go      the command line: run, check, version, help
+//	daemon.go      the command line: run, new, check, version, help
 //	app.go         the parts of a running ripd, in the order of their start
 //	stopping.go    signals, and the end
 //	supervisor.go  the goroutine that owns the workers, and its rules
@@ -24,6 +24,7 @@ import (
 
 	"ripd/internal/api"
 	"ripd/internal/config"
+	"ripd/internal/scaffold"
 )
 
 // The exit codes of ripd.
@@ -63,6 +64,8 @@ func Main(e Env) int {
 	case config.ActionVersion:
 		fmt.Fprintln(e.Stdout, "ripd "+e.Version)
 		return exitOK
+	case config.ActionNew:
+		return scaffold.Main(e.Args[1:], e.Stdout, e.Stderr)
 	}
 	input := config.Input{Args: e.Args, Environ: e.Environ}
 	c, err := config.Load(input)

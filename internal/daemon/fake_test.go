@@ -58,6 +58,7 @@ type fakeProcess struct {
 	ready, exited func()
 	over          bool
 	exit          string
+	shortage      string // why the kernel has ended it
 	words         []string
 	asked         int // how often it was asked to end
 	killed        bool
@@ -72,6 +73,11 @@ func (p *fakeProcess) Watch(ready, exited func()) {
 }
 func (p *fakeProcess) Owns(pid int) bool   { return pid == p.pid }
 func (p *fakeProcess) Exit() string        { return p.exit }
+func (p *fakeProcess) OutOfMemory() string { return p.shortage }
+func (p *fakeProcess) Usage() (usage, error) {
+	return usage{memory: p.w.memory[p.pid]}, nil
+}
+func (p *fakeProcess) Group() string       { return "" }
 func (p *fakeProcess) LastWords() []string { return p.words }
 func (p *fakeProcess) Terminate() {
 	p.asked++

@@ -39,6 +39,21 @@ func (s *supervisor) changed(path string) {
 	s.waiting = []*roll{r}
 }
 
+// outdated begins another roll if files have changed since the one was begun that this
+// process is the first of: it may have loaded half of a save, as of a checkout of
+// many files.
+func (s *supervisor) outdated(in *instance) bool {
+	r := s.roll
+	if s.newest == nil || r == nil || !r.strict || r.stage != rollProving || in.release != r.target {
+		return false
+	}
+	path, changed := s.newest()
+	if changed {
+		s.changed(path)
+	}
+	return changed
+}
+
 // supersede ends a roll whose code is no longer the newest, before its verdict:
 // its watchers get that of the next one.
 func (s *supervisor) supersede(old, by *roll) {

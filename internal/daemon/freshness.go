@@ -8,6 +8,7 @@ import (
 	"strings"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"ripd/internal/proxy"
 	"ripd/internal/reload"
@@ -31,6 +32,9 @@ type freshness struct {
 	own        []string        // that the release is started from
 	files      map[string]bool // these, and what the generation's workers have loaded
 }
+
+// settleTick is the pause between two looks at a file that is in the midst of a save.
+const settleTick = 2 * time.Millisecond
 
 // newFreshness watches the files of the first generation, before it is started.
 func newFreshness(own []string) (*freshness, error) {
@@ -91,12 +95,25 @@ func (f *freshness) renew() {
 	if !changed {
 		return // another request has seen to it
 	}
+	for end := time.Now().Add(saveMost); f.stamps.Unfinished() && time.Now().Before(end); {
+		time.Sleep(settleTick)
+	}
 	// First the stamps, then the start: what changes after this line is seen as a
 	// change that the new processes may have missed.
 	f.stamps.Refresh()
 	if err := f.changed(path); err == nil {
 		f.page.Store(nil)
 	}
+}
+
+// newest reports whether a file has changed since the newest generation was started,
+// which then has to be started anew. The supervisor calls it before that generation
+// gets its first request.
+func (f *freshness) newest() (path string, changed bool) {
+	if path, changed = f.stamps.Changed(); changed {
+		f.stamps.Refresh()
+	}
+	return path, changed
 }
 
 // trouble is told what is wrong with the newest code; nil when nothing is.

@@ -233,7 +233,12 @@ func (a *app) say(reason string, words []string) {
 // inherit follows the link until the old ripd has ended.
 func (a *app) inherit() {
 	h := a.heir
-	defer close(h.gone)
+	defer func() {
+		close(h.gone)
+		if h.owns() && !a.stopping.Load() {
+			a.sweepGroups(h.epoch() - 1)
+		}
+	}()
 	for m := range h.link.in {
 		switch m.What {
 		case saidGo:
@@ -276,7 +281,7 @@ func (a *app) becomeMain() {
 	}
 	close(h.main)
 	a.notifier.Speak()
-	a.tellSystemd(a.notifier.Ready("serving"))
+	a.tellSystemd(a.notifier.Ready(a.firstStatus()))
 	a.metrics.Upgraded(string(api.VerdictDone))
 	a.greeting.hello(a)
 }

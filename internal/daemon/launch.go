@@ -24,6 +24,7 @@ type workerStarter struct {
 	environ  []string // ripd's own
 	control  string   // the control socket that workers may use
 	binary   string   // ripd's own program
+	molds    *molds
 }
 
 func (w *workerStarter) start(l launch) (process, error) {
@@ -32,14 +33,28 @@ func (w *workerStarter) start(l launch) (process, error) {
 	if c.Demo {
 		command = []string{w.binary, adapter.DemoArg}
 	}
-	p, err := w.launcher.Start(worker.Spec{
+	credentials := ""
+	if len(c.Workers.Credentials) > 0 {
+		credentials = credentialsOf(w.environ)
+	}
+	s := worker.Spec{
 		App: c.Name, ID: l.ID, Generation: l.Generation, Command: command, Dir: l.Release.dir,
 		Env: worker.Environment(w.environ, nil, l.Release.env, worker.Variables{
 			App: c.Name, ID: l.ID, Generation: l.Generation, Variant: c.Variant, Socket: l.Socket,
-			Control: w.control, Token: l.Token, Binary: w.binary, Dir: l.Release.dir,
+			Control: w.control, Token: l.Token, Binary: w.binary, Dir: l.Release.dir, Credentials: credentials,
 		}),
-		Socket: l.Socket, Ready: c.Workers.Ready, LineLimit: int(c.Limits.Line),
-	}, w.line)
+		Socket: l.Socket, Ready: c.Workers.Ready, Activation: c.Workers.Activation,
+		MemoryMax: c.Workers.MaxMemoryHard, LineLimit: int(c.Limits.Line),
+	}
+	if c.Workers.Preload {
+		if p, err := w.molds.fork(l, s); p != nil || err != nil {
+			return wrap(p, err)
+		}
+	}
+	return wrap(w.launcher.Start(s, w.line))
+}
+
+func wrap(p *worker.Process, err error) (process, error) {
 	if err != nil {
 		return nil, err
 	}
@@ -59,6 +74,17 @@ type workerProcess struct{ *worker.Process }
 
 // Exit says how the process ended.
 func (p *workerProcess) Exit() string { return p.Process.Exit().String() }
+
+// OutOfMemory says why the kernel has ended it for want of memory.
+func (p *workerProcess) OutOfMemory() string {
+	return shortage(p.Process.OutOfMemory(), p.Spec().MemoryMax)
+}
+
+// Usage is what the worker uses now.
+func (p *workerProcess) Usage() (usage, error) {
+	u, err := p.Process.Usage()
+	return usage{memory: u.Memory, cpu: u.CPU}, err
+}
 
 // Watch follows the process until its end.
 func (p *workerProcess) Watch(ready, exited func()) {

@@ -13,6 +13,10 @@ import (
 // This file holds the ways in which a process leaves: retired after its
 // successor is there, dropped at a failure, too slow to start, or by itself.
 
+// causeMemory is why a worker is lost that the kernel has ended for want of
+// memory.
+const causeMemory = "out-of-memory"
+
 // leave puts the process among the slot's leaving ones.
 func (s *supervisor) leave(in *instance) {
 	if in.slot == nil {
@@ -71,6 +75,8 @@ func (s *supervisor) end(in *instance, patience time.Duration) {
 	in.deadline = s.now().Add(patience)
 	if in.process != nil {
 		in.process.Terminate() // else started does
+	} else if in.giveUp != nil {
+		in.giveUp()
 	}
 }
 
@@ -86,6 +92,8 @@ func (s *supervisor) kill(in *instance) {
 	}
 	if in.process != nil {
 		in.process.Kill()
+	} else if in.giveUp != nil {
+		in.giveUp()
 	}
 }
 
@@ -100,6 +108,9 @@ func (s *supervisor) expire(in *instance) {
 	switch in.phase {
 	case phaseStarting:
 		words := in.lastWords()
+		if in.process == nil && s.loading != nil {
+			words = s.loading(in.release)
+		}
 		s.kill(in)
 		s.lost(in, "start-timeout", fmt.Sprintf("not ready within start_timeout (%s)", show(w.StartTimeout)), words)
 	case phaseRetiring:
@@ -124,7 +135,7 @@ func (s *supervisor) exited(in *instance) {
 		return
 	}
 	before := in.phase
-	exit, words := in.process.Exit(), in.process.LastWords()
+	exit, shortage, words := in.process.Exit(), in.process.OutOfMemory(), in.process.LastWords()
 	s.gone(in)
 	s.emit(api.EventExited, in, exit, nil)
 	if before.ending() {
@@ -141,6 +152,9 @@ func (s *supervisor) exited(in *instance) {
 	cause := "exited"
 	if before == phaseStarting {
 		cause = "start-failed"
+	}
+	if shortage != "" {
+		cause, exit = causeMemory, shortage
 	}
 	s.lost(in, cause, exit, words)
 }
@@ -186,11 +200,16 @@ func (s *supervisor) dropped(in *instance, e pool.Event) {
 			"request", info.Request, "running_ms", info.Running.Milliseconds(), "detail", e.Detail,
 			"age_ms", s.now().Sub(in.began).Milliseconds(), "state", s.state(in.pid()))
 	}
-	s.emit(api.EventFailed, in, fmt.Sprintf("%s: %s", e.Cause, e.Detail), nil)
+	cause, detail := string(e.Cause), e.Detail
+	if why := in.outOfMemory(); why != "" {
+		cause, detail = causeMemory, why+": "+detail
+		s.log.Error("the kernel has ended a worker", "worker", in.id, "pid", in.pid(), "generation", in.release.generation, "reason", why, "request", e.Detail)
+	}
+	s.emit(api.EventFailed, in, cause+": "+detail, nil)
 	words := in.lastWords()
 	s.end(in, min(failStop, in.release.config.Workers.StopTimeout))
 	if before != phaseRetiring {
-		s.lost(in, string(e.Cause), e.Detail, words)
+		s.lost(in, cause, detail, words)
 	}
 }
 

@@ -80,6 +80,7 @@ func (a *app) sample() {
 			return
 		case now := <-ticker.C:
 			a.rate.add(now, a.server.Stats().Answered)
+			a.tellStatus(now)
 		}
 		count := a.server.Pool().Snapshot(a.server.Now()).Counts.RefusedFull
 		switch {
@@ -120,6 +121,14 @@ func (a *app) gauges() metrics.Gauges {
 	}
 	if a.certs != nil {
 		g.CertificateEnds = a.certs.Set().Ends()
+	}
+	if r, alive := (operator{a}).report(); alive {
+		r.measure()
+		for i, w := range r.workers {
+			if r.uses[i].current {
+				g.Uses = append(g.Uses, metrics.Use{Worker: w.ID, Memory: w.Memory, CPU: w.CPU.Duration()})
+			}
+		}
 	}
 	stats := a.server.Stats()
 	g.Connections = map[string]int{"idle": stats.Idle, "active": stats.Connections - stats.Idle}

@@ -8,7 +8,6 @@ import (
 
 	"ripd/internal/api"
 	"ripd/internal/control"
-	"ripd/internal/worker"
 )
 
 // operator answers the control socket's calls for one app.
@@ -49,23 +48,14 @@ func (o operator) Status() api.Status {
 			ReadTimeouts: totals.ReadTimeouts, ClientsLeft: c.Left, Retries: totals.Retries,
 			Respawns: a.count.respawns.Load(), Rolls: a.count.rolls.Load(), BytesIn: totals.BytesIn, BytesOut: totals.BytesOut,
 		},
-		Rolling: r.rolling, LastRoll: r.lastRoll, CrashLoops: r.loops, Notes: a.notes,
+		Rolling: r.rolling, LastRoll: r.lastRoll, CrashLoops: r.loops, Groups: a.groups.status(), Notes: a.notes,
 	}
 }
 
 // Workers gives every worker, with what it uses.
 func (o operator) Workers() []api.Worker {
 	r, _ := o.report()
-	for i := range r.workers {
-		w := &r.workers[i]
-		if w.PID == 0 {
-			continue
-		}
-		// A worker that ends at this moment uses nothing any more.
-		if u, err := worker.ReadUsage(w.PID); err == nil {
-			w.Memory, w.CPU = u.ResidentBytes, api.Millis(u.CPU)
-		}
-	}
+	r.measure()
 	return r.workers
 }
 

@@ -29,9 +29,9 @@ func fixedKey(key string) bool {
 	return false
 }
 
-// newRelease resolves the symbolic links and reads the environment file as they
-// are now.
-func newRelease(c *config.Config, programs adapter.Programs) (*release, error) {
+// newRelease resolves the symbolic links and reads the environment file and the
+// credentials (in the folder credentials) as they are now.
+func newRelease(c *config.Config, programs adapter.Programs, credentials string) (*release, error) {
 	r := &release{config: c, app: c.App, dir: c.Workdir}
 	var err error
 	if c.App != "" {
@@ -62,9 +62,17 @@ func newRelease(c *config.Config, programs adapter.Programs) (*release, error) {
 		}
 		maps.Copy(r.env, file)
 	}
+	secrets, err := readCredentials(c, credentials)
+	if err != nil {
+		return nil, err
+	}
+	maps.Copy(r.env, secrets)
 	maps.Copy(r.env, c.Env)
 	if r.plan != nil {
 		maps.Copy(r.env, r.plan.Env)
+	}
+	if c.Demo {
+		maps.Copy(r.env, adapter.DemoEnv(c))
 	}
 	return r, nil
 }
@@ -101,6 +109,7 @@ func rebase(path, from, to string) string {
 type preparer struct {
 	input        config.Input
 	programs     adapter.Programs
+	groups       groups
 	certificates func(*config.Config) (*certs.Set, error) // nil, nil without https
 }
 
@@ -119,8 +128,9 @@ func (p preparer) prepare(kind string, old *release) (*release, []string, error)
 		if set, err = p.certificates(c); err != nil {
 			return nil, nil, fmt.Errorf("the settings stay as they were: %w", err)
 		}
+		notes = append(notes, p.groups.notes(c)...)
 	}
-	r, err := newRelease(c, p.programs)
+	r, err := newRelease(c, p.programs, credentialsOf(p.input.Environ))
 	if err != nil {
 		return nil, notes, err
 	}
@@ -145,6 +155,10 @@ func merge(old, next *config.Config) (*config.Config, []string) {
 	c.Foreground, c.Demo, c.App, c.Adapter, c.User = old.Foreground, old.Demo, old.App, old.Adapter, old.User
 	c.Listen, c.Log, c.Reload = old.Listen, old.Log, old.Reload
 	c.Object = old.Object
+	if c.Reload.Mode == config.ModeModule && c.Workers.Preload {
+		c.Workers.Preload = false
+		notes = append(notes, "workers.preload needs a new start of ripd: it stays false in the reload mode module")
+	}
 	if old.Detected != "" && c.Detected != "" {
 		c.Detected = old.Detected
 	}

@@ -68,12 +68,12 @@ func (s *supervisor) measure() {
 	}
 	type target struct {
 		in  *instance
-		pid int
+		use func() (usage, error)
 	}
 	var targets []target
 	s.instances(func(in *instance) {
 		if in.phase.serves() && in.pid() > 0 && (in.slot == nil || in.release.config.Workers.MaxMemory > 0) {
-			targets = append(targets, target{in, in.pid()})
+			targets = append(targets, target{in, s.measureOf(in)})
 		}
 	})
 	if len(targets) == 0 {
@@ -84,7 +84,7 @@ func (s *supervisor) measure() {
 		sizes, errs := make([]int64, len(targets)), make([]error, len(targets))
 		for i, t := range targets {
 			var u usage
-			u, errs[i] = s.usage(t.pid)
+			u, errs[i] = t.use()
 			sizes[i] = u.memory
 		}
 		s.mail.post(func() {
@@ -95,6 +95,15 @@ func (s *supervisor) measure() {
 			}
 		})
 	})
+}
+
+// measureOf gives what measures a worker. It may be called from any goroutine.
+func (s *supervisor) measureOf(in *instance) func() (usage, error) {
+	if in.process != nil {
+		return in.process.Usage
+	}
+	pid := in.pid()
+	return func() (usage, error) { return s.usage(pid) }
 }
 
 // measured notes one worker's size. An external worker that cannot be measured

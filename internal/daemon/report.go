@@ -14,12 +14,20 @@ type report struct {
 	config     *config.Config
 	generation int
 	workers    []api.Worker
+	uses       []use // of the workers, in their order
 	counts     api.WorkerCounts
 	rolling    *api.Rolling
 	lastRoll   *api.Roll
 	loops      []api.CrashLoop
 	restarts   int
 	stopping   bool
+}
+
+// use measures a worker of a report; it may be called from any goroutine. measure
+// is nil when there is no process.
+type use struct {
+	measure func() (usage, error)
+	current bool // of the slot's processes it is the one that serves
 }
 
 // report describes the workers. at turns the pool's clock into time.
@@ -37,9 +45,9 @@ func (s *supervisor) report(at func(time.Duration) time.Time) report {
 	}
 	for _, sl := range s.slots {
 		r.restarts += sl.restarts
-		sl.instances(func(in *instance) { r.add(s.describe(in, at)) })
+		sl.instances(func(in *instance) { r.add(s.describe(in, at), s.use(in)) })
 		if sl.current == nil && !sl.removing && sl.crash.count > 0 {
-			r.add(api.Worker{ID: sl.id, State: api.WorkerWaiting, Restarts: sl.restarts, NextStart: sl.startAt, LastWords: sl.crash.words})
+			r.add(api.Worker{ID: sl.id, State: api.WorkerWaiting, Restarts: sl.restarts, NextStart: sl.startAt, LastWords: sl.crash.words}, use{})
 		}
 		if loop := sl.loop(s.now()); loop != nil {
 			r.loops = append(r.loops, *loop)
@@ -47,14 +55,14 @@ func (s *supervisor) report(at func(time.Duration) time.Time) report {
 	}
 	for id := firstExternal; len(s.externals) > 0 && id < firstExternal+maxExternal; id++ {
 		if in := s.externals[id]; in != nil {
-			r.add(s.describe(in, at))
+			r.add(s.describe(in, at), s.use(in))
 		}
 	}
 	return r
 }
 
 // add counts a worker and lists it.
-func (r *report) add(w api.Worker) {
+func (r *report) add(w api.Worker, u use) {
 	switch w.State {
 	case api.WorkerReady:
 		r.counts.Ready++
@@ -70,7 +78,27 @@ func (r *report) add(w api.Worker) {
 	case api.WorkerWaiting:
 		r.counts.Waiting++
 	}
-	r.workers = append(r.workers, w)
+	r.workers, r.uses = append(r.workers, w), append(r.uses, u)
+}
+
+func (s *supervisor) use(in *instance) use {
+	if in.pid() == 0 {
+		return use{}
+	}
+	return use{measure: s.measureOf(in), current: in.slot == nil || in.slot.current == in}
+}
+
+// measure fills in what the workers use. A worker that ends at this moment uses
+// nothing any more.
+func (r *report) measure() {
+	for i, u := range r.uses {
+		if u.measure == nil {
+			continue
+		}
+		if used, err := u.measure(); err == nil {
+			r.workers[i].Memory, r.workers[i].CPU = used.memory, api.Millis(used.cpu)
+		}
+	}
 }
 
 // loop describes a slot whose processes end again and again; nil when they do not.
@@ -94,6 +122,9 @@ func (s *supervisor) describe(in *instance, at func(time.Duration) time.Time) ap
 	w := api.Worker{
 		ID: in.id, PID: in.pid(), Generation: in.release.generation, State: in.state(),
 		External: in.slot == nil, Age: api.Millis(s.now().Sub(in.began)), Socket: in.socket,
+	}
+	if in.process != nil {
+		w.Group = in.process.Group()
 	}
 	if in.slot != nil {
 		w.Restarts = in.slot.restarts

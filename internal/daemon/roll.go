@@ -27,6 +27,10 @@ type roll struct {
 	stage      rollStage
 	stale      bool // somebody joined while it was being prepared: prepare again
 
+	// What a strict roll meets first may be half of a save: it tries once more.
+	again   bool      // it has
+	againAt time.Time // when it is prepared again; zero: it is not
+
 	old, target *release // target is what steps bring a slot to; undoing swaps it
 	fresh       *release // what the roll set out to deploy
 
@@ -93,6 +97,9 @@ const (
 	rollRetries = 2
 	// rollRetryWait is the pause before a slot's start is tried again.
 	rollRetryWait = time.Second
+	// saveMost is how long a file may be missing or half-written while it is saved:
+	// after that long, a strict roll that has failed is tried once more.
+	saveMost = 250 * time.Millisecond
 )
 
 // enter moves the roll along one legal transition.
@@ -154,7 +161,14 @@ func (s *supervisor) advanceRoll(now time.Time) {
 		s.beginRoll(now)
 	}
 	r := s.roll
-	if r == nil || r.stage == rollPreparing {
+	if r == nil {
+		return
+	}
+	if r.stage == rollPreparing {
+		if !r.againAt.IsZero() && !now.Before(r.againAt) {
+			r.againAt = time.Time{}
+			s.prepareRoll(r)
+		}
 		return
 	}
 	// A slot that gets its turn may have arrived already: it is looked at again.
@@ -196,6 +210,20 @@ func (r *roll) width() int {
 	return max(1, r.target.config.Workers.Surge)
 }
 
+// makeWay reports whether a slot's new process may start although an old one has not
+// ended yet. In a strict roll it may: until it is there, nobody is served, and a
+// request that hangs in the old one must not hold it back. The slot's current process
+// goes first, since it gets no requests; it bounds what a slot can hold.
+func (s *supervisor) makeWay(r *roll, sl *slot) bool {
+	if !r.strict {
+		return false
+	}
+	if sl.current != nil {
+		s.retireOld(sl)
+	}
+	return sl.current == nil && len(sl.leaving) <= maxLeaving
+}
+
 // beginRoll takes the oldest waiting roll and has it prepared.
 func (s *supervisor) beginRoll(now time.Time) {
 	if len(s.waiting) == 0 {
@@ -226,6 +254,10 @@ func (s *supervisor) prepared(r *roll, next *release, notes []string, err error)
 	}
 	if r.stale {
 		s.prepareRoll(r)
+		return
+	}
+	if err != nil && r.strict && !r.again {
+		r.again, r.againAt = true, s.now().Add(saveMost)
 		return
 	}
 	if err != nil {
@@ -318,7 +350,7 @@ func (s *supervisor) moveStep(r *roll, st *rollStep, now time.Time) {
 			return // it starts
 		}
 	}
-	if now.Before(st.retryAt) || len(sl.leaving) > 0 {
+	if now.Before(st.retryAt) || len(sl.leaving) > 0 && !s.makeWay(r, sl) {
 		return
 	}
 	if sl.next != nil {

@@ -386,6 +386,8 @@ func TestRollFailsInTheMiddleWhileOldCodeIsBarred(t *testing.T) {
 	w.allReady()
 	w.do(func() { w.s.changed("/srv/shop/app.rb") })
 	w.crash(w.last(1), "broken")
+	w.advance(saveMost)
+	w.crash(w.last(1), "broken")
 	watch := w.roll(api.KindRestart)
 	w.makeReady(w.last(1))
 	for range rollRetries + 1 {

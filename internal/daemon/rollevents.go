@@ -113,6 +113,11 @@ func (s *supervisor) rollLost(in *instance, cause, exit string, words []string) 
 		}
 	}
 	switch {
+	case r.stage == rollProving && r.strict && !r.again:
+		r.again = true
+		for _, st := range r.steps {
+			st.retryAt = s.now().Add(saveMost)
+		}
 	case r.stage == rollProving:
 		s.endRoll(r, api.VerdictRolledBack, reason, words)
 	case r.lost <= rollRetries:
@@ -224,6 +229,9 @@ func (s *supervisor) endRoll(r *roll, code api.VerdictCode, reason string, outpu
 		s.broken = &failure{reason: reason, words: output}
 	}
 	s.count.Rolled(string(code))
+	if s.retain != nil {
+		s.retain(s.release)
+	}
 	s.rolled(v)
 	if v.OK {
 		s.log.Info("roll done", "kind", r.kind, "generation", v.Generation, "took_ms", took.Milliseconds())

@@ -1,6 +1,7 @@
 package daemon
 
 import (
+	"context"
 	"log/slog"
 	"math/rand/v2"
 	"time"
@@ -30,6 +31,13 @@ type process interface {
 	Kill()
 	// Exit says how the process ended: "exit status 1", "signal: killed".
 	Exit() string
+	// OutOfMemory says why the kernel has ended the process for want of memory; ""
+	// when it has not. It is known as soon as the process's connections break off.
+	OutOfMemory() string
+	// Usage is what the process and its descendants use now.
+	Usage() (usage, error)
+	// Group is its control group, "" when it has none of its own.
+	Group() string
 	// LastWords are the last lines of its output.
 	LastWords() []string
 }
@@ -39,6 +47,8 @@ type launch struct {
 	ID, Generation int
 	Release        *release
 	Token, Socket  string
+	// Context ends when the process is not wanted any more, before it was started.
+	Context context.Context
 }
 
 // starter starts processes. It may block for a while.
@@ -74,7 +84,7 @@ type backoff interface {
 
 // usage is what a worker and its descendants use.
 type usage struct {
-	memory int64 // resident, in bytes
+	memory int64 // in bytes
 	cpu    time.Duration
 }
 
@@ -91,7 +101,7 @@ type release struct {
 	config     *config.Config
 	dir        string            // workdir, symbolic links resolved
 	app        string            // app, symbolic links resolved
-	env        map[string]string // env_file, then env, then the plan's, of which the later wins
+	env        map[string]string // env_file, then env_credentials, env and the plan's, of which the later wins
 	plan       *adapter.Plan     // nil for a program and for the demo
 	certs      *certs.Set        // that a reload has read; nil: those in force stay
 }
@@ -110,11 +120,15 @@ type seams struct {
 	aside func(f func())
 	// commit puts the release's settings into force outside of the workers.
 	commit func(r *release)
-	usage  func(pid int) (usage, error)
+	// usage is for a worker that ripd did not start.
+	usage func(pid int) (usage, error)
 	// state describes a process for the log: what it is waiting for.
 	state func(pid int) string
 	// files is told what a registering worker has loaded.
 	files func(generation int, files []string)
+	// newest tells whether a file has changed since the newest generation was started;
+	// nil when nobody looks at files.
+	newest func() (path string, changed bool)
 	// tellTrouble is told after each turn why the newest code does not serve, nil
 	// when it does. It is nil itself when nobody wants to know.
 	tellTrouble func(*failure)
@@ -122,6 +136,12 @@ type seams struct {
 	socket      func(id, number int) string // path of the number-th socket of a slot, from 1
 	events      func(api.Event)
 	count       recorder
+	// retain is told from which release processes are started when no roll goes on. nil:
+	// nobody keeps anything of a release.
+	retain func(r *release)
+	// loading are the last words of what loads the release for its workers, before
+	// they have words of their own. nil: nothing does.
+	loading func(r *release) []string
 	// rolled is told how a roll ended.
 	rolled func(api.Verdict)
 	// ready is called once, when the first worker is ready; settled once, when all

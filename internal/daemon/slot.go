@@ -15,6 +15,7 @@ type instance struct {
 	phase    phase
 	process  process       // nil until it runs, and for an external worker
 	started  chan struct{} // closed when process is known, or is known not to run; nil for an external worker
+	giveUp   func()        // ends a start that is not wanted any more; nil for an external worker
 	seat     seat
 	seated   bool // the pool knows that it is ready
 	failed   bool // it was dropped at a failure
@@ -42,6 +43,13 @@ func (in *instance) lastWords() []string {
 		return nil
 	}
 	return in.process.LastWords()
+}
+
+func (in *instance) outOfMemory() string {
+	if in.process == nil {
+		return ""
+	}
+	return in.process.OutOfMemory()
 }
 
 func (in *instance) inFlight() int {

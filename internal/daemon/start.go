@@ -1,6 +1,8 @@
 package daemon
 
 import (
+	"context"
+	"errors"
 	"fmt"
 	"time"
 
@@ -21,6 +23,8 @@ func (s *supervisor) launch(sl *slot, r *release) *instance {
 		token: s.token(), socket: s.socket(sl.id, n), began: s.now(),
 		started: make(chan struct{}),
 	}
+	var wanted context.Context
+	wanted, in.giveUp = context.WithCancel(context.Background())
 	s.byToken[in.token] = in
 	if sl.current == nil {
 		sl.current = in
@@ -30,7 +34,7 @@ func (s *supervisor) launch(sl *slot, r *release) *instance {
 	w := r.config.Workers
 	in.deadline = in.began.Add(w.StartTimeout)
 	s.emit(api.EventStarting, in, "", nil)
-	l := launch{ID: sl.id, Generation: r.generation, Release: r, Token: in.token, Socket: in.socket}
+	l := launch{ID: sl.id, Generation: r.generation, Release: r, Token: in.token, Socket: in.socket, Context: wanted}
 	s.aside(func() {
 		p, err := s.starter.start(l)
 		s.mail.post(func() { s.started(in, p, err) })
@@ -42,11 +46,17 @@ func (s *supervisor) launch(sl *slot, r *release) *instance {
 // been told to end in the meantime.
 func (s *supervisor) started(in *instance, p process, err error) {
 	close(in.started)
+	in.giveUp()
 	if err != nil {
 		before := in.phase
 		s.gone(in)
 		if before == phaseStarting {
-			s.lost(in, "start-failed", err.Error(), nil)
+			var load *loadFailed
+			var words []string
+			if errors.As(err, &load) {
+				words = load.words
+			}
+			s.lost(in, "start-failed", err.Error(), words)
 		}
 		return
 	}
@@ -78,6 +88,9 @@ func (s *supervisor) started(in *instance, p process, err error) {
 func (s *supervisor) becameReady(in *instance, socket string) {
 	if in.phase != phaseStarting {
 		return // it was told to end in the meantime
+	}
+	if s.outdated(in) {
+		return
 	}
 	if socket != "" {
 		in.socket = socket

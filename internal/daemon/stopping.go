@@ -99,7 +99,7 @@ func (a *app) reload() {
 		return
 	}
 	a.log.Info("SIGHUP: reading the settings again")
-	a.tellSystemd(a.notifier.Reloading("reloading"))
+	a.tellSystemd(a.notifier.Reloading(""))
 	a.tasks.Go(func() {
 		ctx, cancel := context.WithCancel(context.Background())
 		defer cancel()
@@ -111,7 +111,7 @@ func (a *app) reload() {
 			cancel()
 		}()
 		operator{a}.Roll(ctx, api.KindReload, func(api.Step) {})
-		a.tellSystemd(a.notifier.Ready("")) // rolled has told the verdict
+		a.tellSystemd(a.notifier.Ready("")) // the status line has the verdict
 	})
 }
 
@@ -132,7 +132,7 @@ func (a *app) shutDown(why string) {
 		closeAll(a.operatorDoor)
 	}
 	timeout := a.config.Workers.StopTimeout
-	a.tellSystemd(a.notifier.Stopping("finishing what runs"))
+	a.tellSystemd(a.notifier.Stopping(a.lastStatus()))
 	a.tellSystemd(a.notifier.ExtendTimeout(2*timeout + killWait + stopMargin))
 	a.broker.note(api.EventStopping, why)
 	snap := a.server.Pool().Snapshot(a.server.Now())
@@ -183,6 +183,7 @@ func (a *app) endWorkers(timeout time.Duration) (workers, killed int) {
 	}
 	select {
 	case <-a.super.done:
+		a.molds.close()
 	case <-time.After(timeout + killWait + stopMargin):
 		a.log.Error("some workers do not end")
 		return workers, 0
@@ -242,6 +243,9 @@ func (a *app) close() {
 		if err := a.control.Close(); err != nil {
 			a.log.Debug("closing the control socket", "error", err.Error())
 		}
+	}
+	if a.molds != nil {
+		a.molds.close()
 	}
 	if a.launcher != nil {
 		if err := a.launcher.Close(); err != nil {

@@ -224,6 +224,7 @@ func (s *supervisor) nextDeadline() time.Time {
 	}
 	earlier(s.measureAt)
 	if s.roll != nil {
+		earlier(s.roll.againAt)
 		for _, st := range s.roll.steps {
 			earlier(st.wakeAt())
 		}

@@ -2,6 +2,8 @@ package daemon
 
 import (
 	"errors"
+	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -144,6 +146,40 @@ func TestCrashAndDropAreOneLoss(t *testing.T) {
 	w.advance(10 * time.Millisecond)
 	if len(w.respawned) != 1 || w.s.find(1).crash.count != 1 || len(w.processes) != 2 {
 		t.Errorf("respawned %v, count %d, %d starts; want one loss", w.respawned, w.s.find(1).crash.count, len(w.processes))
+	}
+}
+
+// A worker that the kernel has ended for want of memory is lost for that reason,
+// whichever sign of its end comes first.
+func TestOutOfMemory(t *testing.T) {
+	const why = "out of memory (max_memory_hard 64MB)"
+	for name, end := range map[string]func(w *world, p *fakeProcess){
+		"with a request": func(w *world, p *fakeProcess) {
+			w.seat(p).drop(pool.CauseRead, "GET /big (request 7): EOF")
+			p.ends("killed by SIGKILL (out of memory)")
+		},
+		"idle": func(_ *world, p *fakeProcess) { p.ends("killed by SIGKILL (out of memory)") },
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := newWorld(t, testConfig(2))
+			w.allReady()
+			p := w.last(1)
+			p.shortage = why
+			end(w, p)
+			w.pump()
+			w.advance(10 * time.Millisecond)
+			if !slices.Equal(w.respawned, []string{"out-of-memory"}) {
+				t.Errorf("respawned for %q", w.respawned)
+			}
+			reason := w.s.find(1).crash.exit
+			if !strings.HasPrefix(reason, why) || strings.Contains(reason, "GET /big (request 7)") != (name == "with a request") {
+				t.Errorf("reason %q", reason)
+			}
+			w.makeReady(w.last(1))
+			if w.total() != 2 {
+				t.Errorf("%d serve, want 2", w.total())
+			}
+		})
 	}
 }
 

@@ -350,6 +350,7 @@ func (u *upgrade) end() {
 		}
 	}
 	u.link.close()
+	u.a.sweepGroups(u.given.Epoch)
 	prefix := heirPrefix(u.a.config.SocketPrefix, u.given.Epoch)
 	if err := removeSockets(u.a.dir, prefix); err != nil {
 		u.a.log.Warn("the failed ripd's sockets stay", "error", err.Error())

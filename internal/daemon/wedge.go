@@ -25,7 +25,7 @@ func (a *app) wedgeOnSignal() {
 }
 
 func (a *app) wedge(part string) {
-	a.log.Warn("a part hangs from now on, as a test wants", "part", part)
+	a.log.Warn("a part hangs from now on, as a test wants", "parts", part)
 	switch part {
 	case partAccept:
 		a.server.Wedge()

@@ -121,11 +121,15 @@ func (a *app) workers(t *testing.T) []api.Worker {
 	return slices.DeleteFunc(list.Workers, func(w api.Worker) bool { return w.State != api.WorkerReady })
 }
 
-// do sends one request and returns "STATUS body".
-func (a *app) do(method, path, body string) string {
+// do sends one request and returns "STATUS body". fields are "Name: value".
+func (a *app) do(method, path, body string, fields ...string) string {
 	request, err := http.NewRequest(method, a.url+path, strings.NewReader(body))
 	if err != nil {
 		return err.Error()
+	}
+	for _, field := range fields {
+		name, value, _ := strings.Cut(field, ": ")
+		request.Header.Add(name, value)
 	}
 	client := &http.Client{Timeout: startMost, Transport: &http.Transport{DisableKeepAlives: true}}
 	answer, err := client.Do(request)

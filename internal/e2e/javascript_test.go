@@ -22,6 +22,24 @@ func TestBunExamples(t *testing.T) {
 		t.Errorf("/lawfirms?limit=0: %q", got)
 	}
 
+	a = serve(t, prepared(t, "duckdb-bun", []string{"bun", npm}), "w:2")
+	for sql, want := range map[string]string{
+		"SHOW TABLES": `200 {"columns":["name"],"rows":[{"name":"customers"},{"name":"orders"}],"complete":true}`,
+		"SELECT city, count(*)::INTEGER AS n FROM customers GROUP BY city ORDER BY city": `200 {"columns":["city","n"],` +
+			`"rows":[{"city":"Austin","n":16},{"city":"Boston","n":17},{"city":"Denver","n":17}],"complete":true}`,
+		"SELEC":                                  `400 {"error":"Parser Error: `,
+		"":                                       "400 {",
+		"SELECT * FROM read_text('/etc/passwd')": `400 {"error":"Permission Error: `,
+	} {
+		body, err := json.Marshal(map[string]string{"sql": sql})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := a.do("POST", "/api/execute", string(body), "Content-Type: application/json"); !strings.HasPrefix(got, want) {
+			t.Errorf("%s: %q", sql, got)
+		}
+	}
+
 	folder := prepared(t, "coffee-bun", []string{"bun", npm})
 	a = serve(t, folder, "w:2")
 	file := filepath.Join(folder, "greeting.coffee")

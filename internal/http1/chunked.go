@@ -2,15 +2,16 @@ package http1
 
 // chunkState is where a Chunked stands in the grammar of RFC 9112 section 7.1.
 //
-//	size → digits → (extension) → sizeLF → data → dataCR → dataLF → size
+//	size → digits → (extension ⇄ (quoted ⇄ pair)) → sizeLF → data → dataCR → dataLF → size
 //	                                             → trailer → (trailerLine → trailer) → lastLF → done
 type chunkState uint8
 
 const (
 	chunkSize        chunkState = iota // before the first digit of a size
 	chunkDigits                        // behind a digit
-	chunkSpace                         // in the white space before an extension
 	chunkExtension                     // in an extension
+	chunkQuoted                        // in a quoted string of an extension
+	chunkPair                          // behind a backslash in it
 	chunkSizeLF                        // behind the CR of a size line
 	chunkData                          // in the data
 	chunkDataCR                        // behind the data
@@ -83,15 +84,8 @@ func (c *Chunked) lineByte(b byte) {
 	switch c.state {
 	case chunkSize, chunkDigits:
 		c.sizeByte(b)
-	case chunkExtension:
-		switch {
-		case b == '\r':
-			c.state = chunkSizeLF
-		case b < 0x20 && b != '\t', b == 0x7F:
-			c.fail(errChunkLine)
-		default:
-			c.countExtension()
-		}
+	case chunkExtension, chunkQuoted, chunkPair:
+		c.extensionByte(b)
 	case chunkSizeLF:
 		c.beginData(b)
 	case chunkDataCR:
@@ -132,6 +126,29 @@ func (c *Chunked) sizeByte(b byte) {
 	default:
 		c.fail(errChunkLine)
 	}
+}
+
+// extensionByte takes a byte of an extension. Its value is nothing to ripd, but a
+// line that ends within quotes is refused: a peer could take the line's end for a
+// part of the value, and find another end of the body.
+func (c *Chunked) extensionByte(b byte) {
+	switch {
+	case b == '\r' && c.state == chunkExtension:
+		c.state = chunkSizeLF
+		return
+	case b < 0x20 && b != '\t', b == 0x7F:
+		c.fail(errChunkLine)
+		return
+	case c.state == chunkPair:
+		c.state = chunkQuoted
+	case c.state == chunkQuoted && b == '\\':
+		c.state = chunkPair
+	case c.state == chunkQuoted && b == '"':
+		c.state = chunkExtension
+	case c.state == chunkExtension && b == '"':
+		c.state = chunkQuoted
+	}
+	c.countExtension()
 }
 
 // countExtension counts a byte of an extension against both bounds.

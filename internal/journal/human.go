@@ -187,12 +187,16 @@ func appendSize(b []byte, n int64) []byte {
 // appendWorker writes a worker as w3.2: the third worker, of generation 2; "-"
 // for none.
 func appendWorker(b []byte, id, generation, width int) []byte {
-	from := len(b)
 	if id == 0 {
-		b = append(b, '-')
-	} else {
-		b = strconv.AppendInt(append(b, 'w'), int64(id), 10)
-		b = strconv.AppendInt(append(b, '.'), int64(generation), 10)
+		return appendSpaces(append(b, '-'), width-1)
 	}
+	return appendTag(b, id, generation, width)
+}
+
+// appendTag is appendWorker for an id that may be 0.
+func appendTag(b []byte, id, generation, width int) []byte {
+	from := len(b)
+	b = strconv.AppendInt(append(b, 'w'), int64(id), 10)
+	b = strconv.AppendInt(append(b, '.'), int64(generation), 10)
 	return appendSpaces(b, width-(len(b)-from))
 }

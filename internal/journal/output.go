@@ -28,7 +28,8 @@ type WorkerOptions struct {
 // WorkerLine is one line of a worker's own output.
 type WorkerLine struct {
 	// Time is when ripd had read it.
-	Time                    time.Time
+	Time time.Time
+	// Worker 0 is the process that loads the app for the others.
 	Worker, Generation, PID int
 	// Stream is stdout or stderr.
 	Stream string
@@ -96,7 +97,7 @@ func (l *WorkerLog) appendHuman(b []byte, w *WorkerLine) []byte {
 	if l.color {
 		b = append(b, sgrCyan...)
 	}
-	b = append(appendWorker(b, w.Worker, w.Generation, tagColumns), " │"...)
+	b = append(appendTag(b, w.Worker, w.Generation, tagColumns), " │"...)
 	if l.color {
 		b = append(b, sgrReset...)
 	}

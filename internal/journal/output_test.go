@@ -42,6 +42,17 @@ func TestWorkerLineForPeople(t *testing.T) {
 	}
 }
 
+// What loads the app for the workers is worker 0.
+func TestWorkerLineOfTheLoader(t *testing.T) {
+	w := workerLine("loading")
+	w.Worker = 0
+	var out bytes.Buffer
+	NewWorkerLog(WorkerOptions{Out: &out, Stamp: None}).Log(w)
+	if got := out.String(); got != "w0.2  │ loading\n" {
+		t.Errorf("got %q", got)
+	}
+}
+
 func TestWorkerLineTruncated(t *testing.T) {
 	w := workerLine("begin")
 	w.Truncated = true

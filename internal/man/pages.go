@@ -29,7 +29,7 @@ func (s *sources) pageOfRipd() string {
 	p.b.WriteString(".br\nsystemctl enable \\-\\-now ripd@\\fIAPP\\fP\n")
 	p.section("DESCRIPTION")
 	p.text(intro(s.ripd))
-	p.text("\n\nAPP is a folder with a `ripd.toml`, a `FILE.toml`, or a program that serves HTTP on the unix socket `$SOCKET_PATH`. The demo needs no app.")
+	p.text("\n\nAPP is a folder with a `ripd.toml`, a `FILE.toml`, or a program that serves HTTP on the unix socket `$SOCKET_PATH`. The demo needs no app. With `new`, ripd writes a small app for an adapter into a new folder, and says what to type next.")
 	p.section("WORDS")
 	for _, e := range entries(s.ripd, "Words") {
 		p.item(e.form, e.text)

@@ -2,6 +2,7 @@ package metrics
 
 import (
 	"runtime"
+	"strconv"
 	"strings"
 	"time"
 
@@ -19,6 +20,8 @@ type Gauges struct {
 	Workers map[string]int
 	// WorkersBusy is the number of workers that have a request now.
 	WorkersBusy int
+	// Uses is what each worker uses: the process that serves in its slot.
+	Uses []Use
 	// Leases is how many leases were given since the start.
 	Leases uint64
 	// Connections counts the clients' connections by state: active, idle.
@@ -34,6 +37,16 @@ type Gauges struct {
 	LogLeftOut uint64
 }
 
+// Use is what a worker and its descendants use.
+type Use struct {
+	// Worker is the id of its slot.
+	Worker int
+	// Memory is in bytes.
+	Memory int64
+	// CPU is the user and system time since the process was started.
+	CPU time.Duration
+}
+
 func workerStates() []string { return []string{"starting", "ready", "drained", "retiring", "failed"} }
 
 func connectionStates() []string { return []string{"active", "idle"} }
@@ -45,6 +58,7 @@ type snapshots struct {
 
 	queueLength, queueSize, oldestWait *prometheus.Desc
 	workers, workersBusy, leases       *prometheus.Desc
+	workerMemory, workerCPU            *prometheus.Desc
 	connections, logDropped            *prometheus.Desc
 	logLeftOut, build, certificateEnds *prometheus.Desc
 }
@@ -65,6 +79,8 @@ func newSnapshots(o Options) *snapshots {
 		oldestWait:      desc("ripd_queue_oldest_wait_seconds", "How long the oldest request in the queue has waited."),
 		workers:         desc("ripd_workers", "Workers, by state.", "state"),
 		workersBusy:     desc("ripd_workers_busy", "Workers that have a request now."),
+		workerMemory:    desc("ripd_worker_memory_bytes", "Memory of a worker and its descendants.", "worker"),
+		workerCPU:       desc("ripd_worker_cpu_seconds_total", "CPU time of a worker and its descendants, since its process was started.", "worker"),
 		leases:          desc("ripd_leases_total", "Leases given: requests handed to a worker, a retried one twice."),
 		connections:     desc("ripd_connections", "Connections of clients, by state.", "state"),
 		logDropped:      desc("ripd_log_dropped_total", "Log lines that were dropped because the output did not take them."),
@@ -77,7 +93,7 @@ func newSnapshots(o Options) *snapshots {
 // Describe tells the registry what Collect will send.
 func (s *snapshots) Describe(ch chan<- *prometheus.Desc) {
 	for _, d := range []*prometheus.Desc{
-		s.queueLength, s.queueSize, s.oldestWait, s.workers, s.workersBusy,
+		s.queueLength, s.queueSize, s.oldestWait, s.workers, s.workersBusy, s.workerMemory, s.workerCPU,
 		s.leases, s.connections, s.logDropped, s.logLeftOut, s.build, s.certificateEnds,
 	} {
 		ch <- d
@@ -96,6 +112,11 @@ func (s *snapshots) Collect(ch chan<- prometheus.Metric) {
 	send(s.workersBusy, prometheus.GaugeValue, float64(g.WorkersBusy))
 	for _, state := range workerStates() {
 		send(s.workers, prometheus.GaugeValue, float64(g.Workers[state]), state)
+	}
+	for _, u := range g.Uses {
+		worker := strconv.Itoa(u.Worker)
+		send(s.workerMemory, prometheus.GaugeValue, float64(u.Memory), worker)
+		send(s.workerCPU, prometheus.CounterValue, u.CPU.Seconds(), worker)
 	}
 	for _, state := range connectionStates() {
 		send(s.connections, prometheus.GaugeValue, float64(g.Connections[state]), state)

@@ -41,6 +41,7 @@ type Metrics struct {
 	bytesOut prometheus.Counter
 
 	rejected  *byCause
+	limits    *byCause
 	retried   *byCause
 	respawned *byCause
 	rolled    *byCause
@@ -57,7 +58,7 @@ var classes = [...]string{0: "none", 1: "1xx", 2: "2xx", 3: "3xx", 4: "4xx", 5: 
 // the start, as 0, so that a rate can be computed from their first event on.
 func knownRejections() []string {
 	return []string{
-		"queue-full", "queue-timeout", "no-worker", "stopping", "spool-failed",
+		"queue-full", "queue-timeout", "no-worker", "stopping", "spool-failed", "no-descriptors",
 		"connect-failed", "connection-closed", "write-failed", "read-failed", "bad-answer", "read-timeout",
 	}
 }
@@ -67,7 +68,7 @@ func knownRetries() []string {
 }
 
 func knownRespawns() []string {
-	return []string{"exited", "start-failed", "connect-failed", "write-failed", "read-failed", "bad-answer", "read-timeout"}
+	return []string{"exited", "start-failed", "connect-failed", "write-failed", "read-failed", "bad-answer", "read-timeout", "out-of-memory"}
 }
 
 func knownHandshakeFailures() []string {
@@ -91,6 +92,7 @@ func New(o Options) *Metrics {
 	m.bytesIn, m.bytesOut = bytes.WithLabelValues("in"), bytes.WithLabelValues("out")
 
 	m.rejected = newByCause(counters(r, "ripd_rejected_total", "Requests that ripd answered because no worker did, by cause.", "cause"), knownRejections())
+	m.limits = newByCause(counters(r, "ripd_limit_hits_total", "How often a bound was reached, by its setting, or by what the machine lacked.", "limit"), knownLimits())
 	m.retried = newByCause(counters(r, "ripd_retries_total", "Requests that were given to a second worker, by cause.", "cause"), knownRetries())
 	m.respawned = newByCause(counters(r, "ripd_respawns_total", "Workers that ended unasked and were replaced, by cause.", "cause"), knownRespawns())
 	m.rolled = newByCause(counters(r, "ripd_rolls_total", "Rolls that have ended, by verdict.", "verdict"), knownVerdicts())

@@ -20,6 +20,7 @@ func sample() *Metrics {
 		return Gauges{
 			QueueLength: 3, QueueSize: 512, OldestWait: 250 * time.Millisecond,
 			Workers: map[string]int{"ready": 3, "starting": 1}, WorkersBusy: 2, Leases: 17,
+			Uses:        []Use{{Worker: 2, Memory: 4096, CPU: 1500 * time.Millisecond}},
 			Connections: map[string]int{"active": 5, "idle": 7}, LogDropped: 11,
 		}
 	}})
@@ -74,6 +75,8 @@ func TestCounts(t *testing.T) {
 		`ripd_workers{app="shop",state="retiring"} 0`,
 		`ripd_workers_busy{app="shop"} 2`,
 		`ripd_leases_total{app="shop"} 17`,
+		`ripd_worker_memory_bytes{app="shop",worker="2"} 4096`,
+		`ripd_worker_cpu_seconds_total{app="shop",worker="2"} 1.5`,
 		`ripd_connections{app="shop",state="idle"} 7`,
 		`ripd_log_dropped_total{app="shop"} 11`,
 		`ripd_build_info{app="shop",go_version="`,

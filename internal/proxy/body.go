@@ -81,7 +81,7 @@ func (c *conn) collect(src *bodySource) ([]byte, error) {
 			r.rest = &spool{dir: c.srv.spoolDir, limit: limits.Body, keep: true}
 		}
 		if err := r.rest.write(data); err != nil {
-			c.srv.log.Error("a request's body cannot be kept", "error", err)
+			c.srv.reached(boundDisk, "a request's body cannot be kept; it is answered 503", "error", err)
 			return nil, err
 		}
 	}

@@ -60,7 +60,7 @@ type conn struct {
 	head    *headScratch  // of the request whose body is being read
 	want    wish
 	kept    bool // the buffer has bytes that advance has not seen
-	waits   bool // the last request went into the queue
+	waits   bool // a request went into the queue, or a head is not complete: the end may have come with it
 	gone    bool // reading has ended: the peer's end, an error, or a deadline
 
 	phase    atomic.Uint32
@@ -201,7 +201,7 @@ func (c *conn) onReadable(fd uintptr) bool {
 			return true
 		}
 		// The bytes and the end of a client that sent its request and left may
-		// have come as one event: with a request in the queue, look again.
+		// have come as one event: with a request in the queue, or a part of one, look again.
 		if c.waits {
 			c.waits = false
 			c.look()
@@ -264,6 +264,7 @@ func (c *conn) advance() (leave bool) {
 
 // awaitHead makes room and time for the rest of a head.
 func (c *conn) awaitHead() (leave bool) {
+	c.waits = true
 	if c.turn.Load() == turnFree && c.phase.Load() == phaseIdle {
 		c.phase.Store(phaseHead)
 		c.deadline.Store(int64(c.began + c.srv.config.Load().Timeouts.ClientHeader))

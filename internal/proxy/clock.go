@@ -15,17 +15,30 @@ import (
 // moments. One reading of the system's clock serves both.
 type clock struct {
 	start time.Time
+	today func() time.Time // the system's clock
+	zero  *atomic.Int64    // nanoseconds since 1970 of the moment 0, as the system's clock has it now
 	date  *dateCache
 }
 
-func newClock() clock { return clock{start: time.Now(), date: &dateCache{}} }
+func newClock(today func() time.Time) clock {
+	c := clock{start: time.Now(), today: today, zero: &atomic.Int64{}, date: &dateCache{}}
+	c.look()
+	return c
+}
 
 // now is never zero, so that zero can mean "not yet".
 func (c *clock) now() time.Duration { return time.Since(c.start) + 1 }
 
-// wall is the time of day at the moment at. It follows steps of the system's
-// clock only from one start of ripd to the next.
-func (c *clock) wall(at time.Duration) time.Time { return c.start.Add(at) }
+// wall is the time of day at the moment at, as far as look knows.
+func (c *clock) wall(at time.Duration) time.Time { return time.Unix(0, c.zero.Load()+int64(at)) }
+
+// look reads the system's clock, so that wall follows its steps and the time for
+// which the machine was suspended, which monotonic time does not count.
+func (c *clock) look() time.Time {
+	t := c.today()
+	c.zero.Store(t.UnixNano() - int64(c.now()))
+	return t
+}
 
 // dateCache holds the Date field of the current second.
 type dateCache struct {
@@ -38,8 +51,8 @@ type dateValue struct {
 	text   []byte // IMF-fixdate, RFC 9110 section 5.6.7
 }
 
-// httpDate is the Date field's value for the moment at. It reads the wall clock
-// anew once a second, so that a stepped clock is noticed.
+// httpDate is the Date field's value for the moment at. It looks at the system's
+// clock once a second.
 func (c *clock) httpDate(at time.Duration) []byte {
 	second := int64(at / time.Second)
 	if v := c.date.value.Load(); v != nil && v.second == second {
@@ -50,7 +63,7 @@ func (c *clock) httpDate(at time.Duration) []byte {
 	if v := c.date.value.Load(); v != nil && v.second == second {
 		return v.text
 	}
-	v := &dateValue{second: second, text: http1.AppendDate(nil, time.Now())}
+	v := &dateValue{second: second, text: http1.AppendDate(nil, c.look())}
 	c.date.value.Store(v)
 	return v.text
 }

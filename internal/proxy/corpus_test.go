@@ -9,12 +9,14 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
 	"testing"
 	"time"
 
+	"ripd/internal/pool"
 	"ripd/internal/proxy"
 	"ripd/internal/testkit"
 )
@@ -26,11 +28,13 @@ import (
 //	== half-close    the client ends its side
 //	== get           the client must get this, to the byte
 //	== refused N     the client must get an answer N of ripd's own, and then the end
+//	== own N         the client must get an answer N of ripd's own; the connection goes on
 //	== status N      the client must get an answer without a body
 //	== ends          the client must get the connection's end
 //	== worker        a worker must have received this; without any: nothing at all
 //	== answer        what the worker answers, request by request; "ok" is the default
 //	== answer-close  the worker ends its connection after the answer before
+//	== dropped CAUSE the worker must be dropped because of this; without it, none may be
 //
 // A line stands for its text and CRLF, without CRLF when a backslash ends it. It
 // may have the escapes of Go, {x*N} for N times x, and {date}, {id} and {start}
@@ -156,7 +160,7 @@ func (w *scripted) serve(c net.Conn) {
 }
 
 // workerAndClient splits the steps by whose they are.
-func workerAndClient(steps []step) (w *scripted, wanted string, client []step) {
+func workerAndClient(steps []step) (w *scripted, wanted string, drops []pool.Cause, client []step) {
 	w = &scripted{}
 	for _, s := range steps {
 		switch s.verb {
@@ -164,15 +168,17 @@ func workerAndClient(steps []step) (w *scripted, wanted string, client []step) {
 			w.answers = append(w.answers, s)
 		case "worker":
 			wanted += s.text
+		case "dropped":
+			drops = append(drops, pool.Cause(s.arg))
 		default:
 			client = append(client, s)
 		}
 	}
-	return w, wanted, client
+	return w, wanted, drops, client
 }
 
 func playCase(t *testing.T, steps []step, newRig func(testing.TB, func(*proxy.Options)) *rig) {
-	w, wanted, client := workerAndClient(steps)
+	w, wanted, drops, client := workerAndClient(steps)
 	r := newRig(t, func(o *proxy.Options) {
 		o.Config.Limits.Header, o.Config.Limits.Body, o.Config.Limits.Buffer = 8<<10, 20_000, 1000
 	})
@@ -185,6 +191,13 @@ func playCase(t *testing.T, steps []step, newRig func(testing.TB, func(*proxy.Op
 	for _, s := range client {
 		got, ends := playStep(t, c, s)
 		ids, ended = append(ids, got...), ended || ends
+	}
+	testkit.Eventually(t, testkit.Timeout, func() bool { return len(r.dropped()) == len(drops) }, "%d dropped workers", len(drops))
+	if got := r.dropped(); !slices.Equal(got, drops) {
+		t.Errorf("dropped %v, want %v", got, drops)
+	}
+	if len(drops) > 0 {
+		r.worker(w.serve)
 	}
 	if !ended {
 		c.get("/alive", 200, "alive")
@@ -230,6 +243,15 @@ func playStep(t *testing.T, c *client, s step) (ids []string, ends bool) {
 		if strconv.Itoa(res.StatusCode) != s.arg || res.ContentLength <= 0 {
 			t.Errorf("got %s with %v", res.Status, res.Header)
 		}
+	case "own":
+		res, body := c.read("GET")
+		if strconv.Itoa(res.StatusCode) != s.arg || res.Close || res.Header.Get("Cache-Control") != "no-store" {
+			t.Fatalf("got %s with %q, want %s", res.Status, body, s.arg)
+		}
+		if res.StatusCode >= 500 { // a worker had it
+			ids = append(ids, res.Header.Get("X-Request-Id"))
+		}
+		return ids, false
 	case "refused":
 		res, body := c.read("GET")
 		if strconv.Itoa(res.StatusCode) != s.arg || !strings.HasPrefix(body, s.arg+" ") {

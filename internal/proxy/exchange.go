@@ -195,7 +195,7 @@ func (l *lease) settle() {
 	whole := l.stopFeeding()
 	r := l.req
 	if l.n > 0 {
-		l.srv.log.Warn("a worker wrote more than its answer; its connection was closed", "worker", l.spec.ID, "request_id", string(r.id[:]))
+		l.srv.warn(noticeExtraBytes, "a worker wrote more than its answer; its connection was closed", "worker", l.spec.ID, "request_id", string(r.id[:]))
 	}
 	l.used++
 	keep := whole && l.reusable()
@@ -280,7 +280,7 @@ func (l *lease) broke(err error) {
 // bad meets an answer that is not HTTP. Nothing of the connection is trusted any
 // more, but the worker may go on: one page of the app may be at fault.
 func (l *lease) bad(err error) {
-	l.srv.log.Warn("a worker's answer was not HTTP; its connection was closed", "worker", l.spec.ID,
+	l.srv.warn(noticeBadAnswer, "a worker's answer was not HTTP; its connection was closed", "worker", l.spec.ID,
 		"generation", l.spec.Generation, "request", l.req.Describe(), "request_id", string(l.req.id[:]), "error", err)
 	l.stopFeeding()
 	l.disconnect()

@@ -182,13 +182,19 @@ func (r *rig) workerSlots(slots int, serve func(net.Conn)) *pool.Worker {
 		mu.Unlock()
 		conns.Wait()
 	})
+	return r.workerAt(id, path, slots)
+}
+
+// workerAt adds a worker that listens already.
+func (r *rig) workerAt(id int, path string, slots int) *pool.Worker {
+	r.t.Helper()
 	w := r.server.Pool().Add(pool.WorkerSpec{ID: id, Generation: 1, Socket: path, Slots: slots})
 	if err := r.server.Pool().Ready(w, ""); err != nil {
 		r.t.Fatal(err)
 	}
 	r.mu.Lock()
+	defer r.mu.Unlock()
 	r.workers = append(r.workers, w)
-	r.mu.Unlock()
 	return w
 }
 

@@ -157,7 +157,11 @@ func (l *lease) begin() bool {
 	}
 	for {
 		if l.nc == nil {
-			if err := l.connect(); err != nil {
+			if err := l.connect(); starved(err) {
+				l.turn()
+				r.refuse(503, causeDescriptors)
+				return false
+			} else if err != nil {
 				l.giveBack(pool.CauseConnect, err)
 				return false
 			}
@@ -195,7 +199,7 @@ func (l *lease) usable() bool {
 	l.errno = 0
 	l.proven = l.proven || errno == syscall.EAGAIN
 	if n > 0 {
-		l.srv.log.Warn("a worker wrote what nobody asked for; its connection was closed", "worker", l.spec.ID)
+		l.srv.warn(noticeUnasked, "a worker wrote what nobody asked for; its connection was closed", "worker", l.spec.ID)
 	}
 	return err == nil && errno == syscall.EAGAIN
 }
@@ -225,17 +229,23 @@ func (l *lease) connect() error {
 	limit := l.srv.config.Load().Timeouts.Connect
 	ctx, cancel := context.WithTimeout(context.Background(), limit)
 	defer cancel()
+	var passing error // of the attempt before
 	for {
 		var d net.Dialer
 		nc, err := d.DialContext(ctx, "unix", l.spec.Socket)
+		if passing != nil && err != nil && (ctx.Err() != nil || errors.Is(err, context.DeadlineExceeded)) {
+			return fmt.Errorf("connect within %s: %w", limit, passing)
+		}
 		// Its backlog is full, or ripd itself has no descriptor left; connect(2).
-		if errors.Is(err, syscall.EAGAIN) || errors.Is(err, syscall.EMFILE) || errors.Is(err, syscall.ENFILE) {
+		if errors.Is(err, syscall.EAGAIN) || starved(err) {
+			if passing = err; starved(err) {
+				l.srv.makeDescriptors(err)
+			}
 			select {
 			case <-time.After(connectPause):
-				continue
 			case <-ctx.Done():
-				return fmt.Errorf("connect within %s: %w", limit, err)
 			}
+			continue
 		}
 		if err != nil {
 			return fmt.Errorf("connect: %w", err)

@@ -103,7 +103,9 @@ func (o *outlet) put(b []byte) {
 		}
 		if !errors.Is(err, errSpoolFull) {
 			// No room on disk: memory has to do, at the client's pace.
-			o.conn.srv.log.Warn("an answer waits for its slow client: its temporary file cannot be written", "error", err)
+			o.conn.srv.reached(boundDisk, "an answer waits for its slow client: its temporary file cannot be written", "error", err)
+		} else {
+			o.conn.srv.reached(boundSpool, "an answer waits for its slow client, and its worker with it")
 		}
 		if o.spool.empty() { // larger than the bound by itself
 			o.spool.memLimit = max(o.spool.memLimit, len(b))
@@ -165,7 +167,7 @@ func (o *outlet) drain() {
 			n, err = o.spool.read(buf[:])
 		}
 		if err != nil {
-			o.conn.srv.log.Error("an answer to a slow client breaks off", "error", err)
+			o.conn.srv.reached(boundDisk, "an answer to a slow client breaks off: its temporary file cannot be read", "error", err)
 			o.lose()
 		}
 		if n == 0 {
@@ -211,6 +213,7 @@ func (o *outlet) push(b []byte) error {
 		case errors.Is(err, os.ErrDeadlineExceeded):
 			idle := o.conn.srv.clock.now() - time.Duration(o.progress.Load())
 			if idle >= o.conn.srv.config.Load().Timeouts.ClientWrite {
+				o.conn.srv.reached(boundClientWrite, "a client took nothing of its answer for too long and was cut off")
 				return err
 			}
 			// The janitor and the client's progress crossed.

@@ -70,12 +70,16 @@ type Server struct {
 	config   atomic.Pointer[config.Config]
 	clock    clock
 	ids      requestIDs
+	notices  notices
+	most     atomic.Int64 // connections that may be open: limits.connections, or what descriptors allow
 
 	stopping atomic.Bool
 	leaving  atomic.Bool   // stopping, and the listening sockets live on elsewhere
 	kick     chan struct{} // wakes the janitor when there is something to watch
 	done     chan struct{} // closed when the janitor has ended
 	quit     chan struct{} // tells it to
+	end      sync.Once     // guards report
+	report   StopReport    // of the end
 
 	mu        sync.Mutex
 	places    *sync.Cond // signalled when a connection ends
@@ -95,12 +99,13 @@ var ErrClosed = errors.New("proxy: stopped")
 func New(o Options, events func(pool.Event)) *Server {
 	s := &Server{
 		access: o.Access, metrics: o.Metrics, log: o.Log, fresh: o.Fresh, broken: o.Broken,
-		spoolDir: spoolDir(o.SpoolDir), clock: newClock(), ids: newRequestIDs(),
+		spoolDir: spoolDir(o.SpoolDir), clock: newClock(time.Now), ids: newRequestIDs(),
 		kick: make(chan struct{}, 1), done: make(chan struct{}), quit: make(chan struct{}),
 		conns: map[*conn]struct{}{}, leases: map[*lease]struct{}{}, listeners: map[net.Listener]*acceptor{},
 	}
 	s.places = sync.NewCond(&s.mu)
 	s.config.Store(o.Config)
+	s.boundConnections(o.Config)
 	s.pool = pool.New(pool.Options{Size: o.Config.Queue.Size, Serve: s.serveSlot, Events: events})
 	go s.janitor()
 	return s
@@ -119,6 +124,7 @@ func (s *Server) Time(at time.Duration) time.Time { return s.clock.wall(at) }
 // limits, for what begins from now on. Listeners stay as they are.
 func (s *Server) Configure(c *config.Config) {
 	s.config.Store(c)
+	s.boundConnections(c)
 	s.pool.Resize(c.Queue.Size)
 }
 
@@ -140,7 +146,7 @@ func (s *Server) serve(l net.Listener, settings *tls.Config) error {
 	a := &acceptor{secure: settings}
 	s.listeners[l] = a
 	s.mu.Unlock()
-	backoff := acceptBackoff{log: s.log}
+	backoff := acceptBackoff{srv: s}
 	for {
 		s.awaitPlace(a)
 		nc, err := l.Accept()
@@ -187,8 +193,11 @@ func (s *Server) forget(c *conn) {
 func (s *Server) awaitPlace(a *acceptor) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	for limit := s.config.Load().Limits.Connections; len(s.conns) >= limit && !s.stopping.Load(); {
-		s.makeRoom(limit)
+	for first := true; len(s.conns) >= int(s.most.Load()) && !s.stopping.Load(); first = false {
+		if first {
+			s.reached(boundConnections, "new connections wait; those that have been idle longest are closed", "connections", len(s.conns))
+		}
+		s.makeRoom(int(s.most.Load()))
 		s.prove(a) // it waits as it should
 		s.places.Wait()
 	}

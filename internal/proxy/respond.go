@@ -21,6 +21,7 @@ const (
 	causeStopping     = "stopping"
 	causeBroken       = "code-broken"
 	causeRedirect     = "redirect"
+	causeDescriptors  = "no-descriptors"
 )
 
 // errHeadTimeout answers a head that did not arrive in time.
@@ -79,6 +80,7 @@ var refusals = map[string]string{
 	causeStopping:       "the server is stopping",
 	causeQueueTimeout:   "the request waited too long for a worker",
 	causeSpool:          "the server has no room for the request's body",
+	causeDescriptors:    "the server has no descriptor left",
 	"connect-failed":    "the application could not be reached",
 	"connection-closed": "the application could not be reached",
 	"write-failed":      "the application broke off",
@@ -99,6 +101,7 @@ func (r *request) respond(reply *http1.Reply, cause string) {
 	}
 	reply.Date, reply.RequestID = c.srv.clock.httpDate(now), r.id[:]
 	r.answer.status, r.answer.cause = reply.Status, cause
+	c.srv.reachedByRequest(reply.Status, cause)
 	b := newBlock()
 	out := http1.AppendReply(b[:0], reply)
 	if !r.head {

@@ -4,7 +4,6 @@ import (
 	"context"
 	"crypto/tls"
 	"errors"
-	"log/slog"
 	"net"
 	"os"
 	"syscall"
@@ -43,15 +42,21 @@ type StopReport struct {
 // hold and closes them, lets every connection that is open finish its request
 // with Connection: close, serves the queue, and closes the connections that stay
 // idle. The workers must go on meanwhile. When ctx ends, requests that still wait
-// are answered 503, and what is open after that is cut.
+// are answered 503, and what is open after that is cut. A second call, of this or
+// of Leave, waits for the first, and gives the same report.
 func (s *Server) Stop(ctx context.Context) StopReport {
-	return s.stop(ctx, true)
+	return s.stopOnce(ctx, true)
 }
 
 // Leave is Stop for a server whose listening sockets live on in another process:
 // it accepts nothing more, and leaves what waits in their backlogs to that one.
 func (s *Server) Leave(ctx context.Context) StopReport {
-	return s.stop(ctx, false)
+	return s.stopOnce(ctx, false)
+}
+
+func (s *Server) stopOnce(ctx context.Context, last bool) StopReport {
+	s.end.Do(func() { s.report = s.stop(ctx, last) })
+	return s.report
 }
 
 func (s *Server) stop(ctx context.Context, last bool) StopReport {
@@ -207,22 +212,23 @@ func (c *conn) sever() {
 
 // acceptBackoff meets accepts that fail.
 type acceptBackoff struct {
-	log   *slog.Logger
+	srv   *Server
 	pause time.Duration
 }
 
 func (b *acceptBackoff) reset() { b.pause = 0 }
 
-// wait pauses after a failure that may pass. It returns false for one that will
-// not, and at the end.
+// wait pauses after a failure that may pass: a lack of descriptors or memory, or an
+// error of the network that the kernel tells here (accept(2)). It returns false for
+// one of the listener itself, and at the end.
 func (b *acceptBackoff) wait(err error, quit <-chan struct{}) bool {
-	passing := errors.Is(err, unix.EMFILE) || errors.Is(err, unix.ENFILE) || errors.Is(err, unix.ENOBUFS) ||
-		errors.Is(err, unix.ENOMEM) || errors.Is(err, unix.ECONNABORTED)
-	if !passing {
+	switch {
+	case errors.Is(err, net.ErrClosed), errors.Is(err, unix.EBADF), errors.Is(err, unix.EINVAL), errors.Is(err, unix.ENOTSOCK):
 		return false
-	}
-	if b.pause == 0 {
-		b.log.Warn("a connection could not be accepted; trying again", "error", err)
+	case starved(err):
+		b.srv.makeDescriptors(err)
+	default:
+		b.srv.warn(noticeAccept, "a connection could not be accepted; trying again", "error", err)
 	}
 	b.pause = min(max(2*b.pause, acceptPauseMin), acceptPauseMax)
 	select {

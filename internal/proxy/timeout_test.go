@@ -162,6 +162,19 @@ func TestEndTogetherWithTheRequest(t *testing.T) {
 	}
 }
 
+// So is one that ends its side in the same packet as a part of a head.
+func TestEndTogetherWithAPartOfAHead(t *testing.T) {
+	r := newRig(t, func(o *proxy.Options) { o.Config.Timeouts.ClientHeader = time.Hour })
+	for range 50 {
+		c := r.dial()
+		c.write("GET / HTTP/1.1\r\nHo")
+		if err := c.Conn.(*net.TCPConn).CloseWrite(); err != nil {
+			t.Fatal(err)
+		}
+		c.ends()
+	}
+}
+
 // At the bound idle connections make room for new ones, also those that become
 // idle after the new ones came.
 func TestIdleConnectionsMakeRoom(t *testing.T) {

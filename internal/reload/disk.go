@@ -133,6 +133,15 @@ func (d *disk) take(f *file) {
 // untouched reports whether the stamp alone says that nothing has changed.
 func (d *disk) untouched(f *file) bool { return !f.racy && d.stat(f.path) == f.known }
 
+// unfinished reports whether the file is away or was emptied just now.
+func (d *disk) unfinished(f *file) bool {
+	now := d.stat(f.path)
+	if now == f.known {
+		return false
+	}
+	return now.errno == unix.ENOENT || now.regular() && now.size == 0 && d.now()-now.ctime < int64(time.Second)
+}
+
 // unchanged reports whether the file is in its known state. A new stamp over
 // the same content is taken over.
 func (d *disk) unchanged(f *file) bool {

@@ -39,6 +39,9 @@ const (
 	// takes the app itself for the writer. Otherwise an app that writes a file
 	// and loads it would start for ever.
 	maxSelfWrites = 3
+	// maxGone is how many files that are not loaded any more, and not there, are
+	// looked at in case they come back.
+	maxGone = 32
 )
 
 // TooManyError says that Set was given more than MaxFiles files. The first
@@ -86,7 +89,9 @@ type selfWrite struct {
 // Set replaces the files: all that the processes of one generation have told.
 // Files of the last set keep their stamps; a new one that was written after
 // the last Refresh counts as changed, because nobody knows which content was
-// loaded. Names that are no absolute paths ("node:fs", "(eval)") are left out.
+// loaded. A file that was away when the generation was started may have been in
+// the midst of a save: it stays in the set although nobody has loaded it, and its
+// return is a change. Names that are no absolute paths ("node:fs", "(eval)") are left out.
 // The error is a *TooManyError, or says that this kernel does not tell stamps.
 func (s *Stamps) Set(files []string) error {
 	s.mu.Lock()
@@ -121,12 +126,25 @@ func (s *Stamps) Set(files []string) error {
 		s.settle(f)
 		list = append(list, *f)
 	}
-	s.list = list
+	s.list = append(list, s.gone(seen)...)
 	s.forget(seen)
 	if len(seen) > MaxFiles {
 		return &TooManyError{Files: len(seen)}
 	}
 	return nil
+}
+
+// gone are the files of the last set that are not in the new one, and that were away
+// when the generation was started or have changed since; the latest maxGone of them.
+func (s *Stamps) gone(seen map[string]bool) []file {
+	var gone []file
+	for i := range s.list {
+		f := &s.list[i]
+		if !seen[f.name()] && (f.known.errno != 0 || !s.disk.unchanged(f)) {
+			gone = append(gone, *f)
+		}
+	}
+	return gone[max(0, len(gone)-maxGone):]
 }
 
 func usable(name string) bool {
@@ -197,6 +215,20 @@ func (s *Stamps) Refresh() {
 			s.disk.take(f)
 		}
 	}
+}
+
+// Unfinished reports whether a file seems to be in the midst of a save: it was there
+// and is away, or it was emptied within the last second.
+func (s *Stamps) Unfinished() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for i := range s.list {
+		f := &s.list[i]
+		if f.known.errno == 0 && s.disk.unfinished(f) {
+			return true
+		}
+	}
+	return false
 }
 
 // Len returns the number of files in the set.

@@ -237,6 +237,7 @@ func TestAppThatWritesItsOwnFiles(t *testing.T) {
 	write(t, names[1], "x")
 	must(t, s.Set(names))
 	expect(t, &s, names[1])
+	s.Refresh()
 	must(t, s.Set(names[:1]))
 	expect(t, &s, "")
 }
@@ -316,4 +317,65 @@ func TestModel(t *testing.T) {
 			},
 		})
 	})
+}
+
+// A generation that was started while a file was away does not tell of it.
+func TestReturnOfAFileThatNobodyLoaded(t *testing.T) {
+	names := files(t, 3)
+	var s Stamps
+	must(t, s.Set(names))
+	must(t, os.Remove(names[1]))
+	expect(t, &s, names[1])
+	s.Refresh()
+	must(t, s.Set([]string{names[0], names[2]}))
+	expect(t, &s, "")
+	must(t, s.Set([]string{names[0], names[2]}))
+	write(t, names[1], "back")
+	expect(t, &s, names[1])
+	s.Refresh()
+	must(t, s.Set([]string{names[0], names[2]}))
+	if expect(t, &s, ""); s.Len() != 2 {
+		t.Errorf("%d files; nobody has loaded the third though it was there", s.Len())
+	}
+
+	// It may come back before the generation has told what it has loaded.
+	must(t, s.Set(names))
+	must(t, os.Remove(names[1]))
+	s.Refresh()
+	write(t, names[1], "back again")
+	must(t, s.Set([]string{names[0], names[2]}))
+	expect(t, &s, names[1])
+
+	// What is away for ever is not looked at for ever.
+	many := files(t, maxGone+10)
+	must(t, s.Set(append(many, names...)))
+	for _, name := range many {
+		must(t, os.Remove(name))
+	}
+	s.Refresh()
+	must(t, s.Set(names))
+	if s.Len() != 3+maxGone {
+		t.Errorf("%d files", s.Len())
+	}
+}
+
+func TestUnfinished(t *testing.T) {
+	names := files(t, 2)
+	var s Stamps
+	must(t, s.Set(append(names, names[0]+".never")))
+	want := func(want bool, what string) {
+		t.Helper()
+		if s.Unfinished() != want {
+			t.Errorf("%s: not %v", what, want)
+		}
+	}
+	want(false, "as it was")
+	write(t, names[1], "")
+	want(true, "emptied")
+	write(t, names[1], "whole")
+	want(false, "written")
+	must(t, os.Remove(names[1]))
+	want(true, "away")
+	s.Refresh()
+	want(false, "away for longer")
 }

@@ -19,7 +19,7 @@ import (
 //go:embed npm/package.json npm/package-lock.json
 var npmFiles embed.FS
 
-// npmMost bounds the installation: it downloads about 60 MB.
+// npmMost bounds the installation: it downloads about 90 MB.
 const npmMost = 8 * time.Minute
 
 // NPM returns a folder whose node_modules has the packages of

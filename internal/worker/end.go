@@ -24,14 +24,18 @@ const (
 // thread of the system as long as the process lives.
 func (p *Process) follow() {
 	waitUntilDead(p.pid)
+	shortage := p.OutOfMemory()
 	p.mu.Lock()
-	p.ended = true
+	p.ended, p.exit.OutOfMemory = true, shortage
 	p.mu.Unlock()
 	p.endLife()
 
 	left := p.sweep()
 	exit := p.launcher.reapLeader(p.pid)
 	exit.Left = left
+	if exit.Signal == unix.SIGKILL {
+		exit.OutOfMemory = shortage
+	}
 	p.mu.Lock()
 	p.exit = exit
 	p.mu.Unlock()
@@ -39,6 +43,9 @@ func (p *Process) follow() {
 	p.drainOutput()
 	if p.notify != nil {
 		p.notify.close()
+	}
+	if p.life != nil {
+		p.life.Close()
 	}
 	p.launcher.forget(p)
 	close(p.done)
@@ -61,7 +68,8 @@ func (p *Process) sweep() (left int) {
 	clock := p.launcher.clock
 	deadline := clock.Now().Add(sweepMax)
 	for pause := sweepFirstPause; ; pause = min(pause*2, sweepLastPause) {
-		_ = unix.Kill(-p.pid, unix.SIGKILL) // all of the group in one step: nothing can fork out of it
+		p.killGroup()
+		_ = unix.Kill(-p.pid, unix.SIGKILL) // all of the process group in one step: nothing can fork out of it
 		members, err := p.family.members()
 		if err != nil {
 			p.launcher.log.Warn("cannot look for what a worker left behind", "worker", p.spec.ID, "error", err)
@@ -77,7 +85,11 @@ func (p *Process) sweep() (left int) {
 			// ended looks dead, and has to be killed too.
 			_ = killProcess(member)
 		}
-		if left == 0 || clock.Now().After(deadline) {
+		again := left == 0 && p.removeGroup()
+		if !again && left == 0 || clock.Now().After(deadline) {
+			if again {
+				p.launcher.log.Warn("a worker's control group stays: the kernel does not let go of its processes", "worker", p.spec.ID, "group", p.Group())
+			}
 			return left
 		}
 		<-clock.After(pause)

@@ -19,6 +19,8 @@ type Variables struct {
 	Token      string // RIP_TOKEN
 	Binary     string // RIP_BINARY: ripd's own program; left out when ""
 	Dir        string // PWD
+	// Credentials is CREDENTIALS_DIRECTORY; left out when "".
+	Credentials string
 }
 
 // privateNames are the variables that systemd gives to ripd's process alone
@@ -86,6 +88,9 @@ func (v Variables) values() map[string]string {
 	}
 	if v.Binary != "" {
 		values["RIP_BINARY"] = v.Binary
+	}
+	if v.Credentials != "" {
+		values["CREDENTIALS_DIRECTORY"] = v.Credentials
 	}
 	return values
 }

@@ -5,6 +5,8 @@ import (
 	"syscall"
 
 	"golang.org/x/sys/unix"
+
+	"ripd/internal/cgroup"
 )
 
 // Exit says how a worker's process ended.
@@ -13,6 +15,9 @@ type Exit struct {
 	Signal syscall.Signal // 0 when it exited by itself
 	Core   bool           // a core was dumped
 	Left   int            // processes of the worker that could not be ended in time; 0 is the rule
+	// OutOfMemory tells that the kernel ended it for want of memory; it is known of
+	// workers with a control group of their own.
+	OutOfMemory cgroup.Shortage
 }
 
 func newExit(status syscall.WaitStatus) Exit {
@@ -34,6 +39,9 @@ func (e Exit) String() string {
 	}
 	if e.Core {
 		text += " (core dumped)"
+	}
+	if e.OutOfMemory != cgroup.NoShortage {
+		text += " (out of memory)"
 	}
 	switch e.Left {
 	case 0:

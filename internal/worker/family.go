@@ -6,24 +6,28 @@ import (
 	"sync"
 
 	"golang.org/x/sys/unix"
+
+	"ripd/internal/cgroup"
 )
 
 // family recognises the processes of one worker. Most are of the leader's
 // session, since the launcher gives each worker one of its own. Those that made
-// themselves daemons have left it: they are known by the worker's token in their
-// environment, or because they were seen as descendants before.
+// themselves daemons have left it: they are known by the worker's control group; where
+// it has none, by its token in their environment, or because they were seen as
+// descendants before.
 type family struct {
 	leader   int
 	ripd     int                // PID of ripd, the reaper of what loses its parent
 	isLeader func(pid int) bool // of any worker
 	entry    string             // "RIP_TOKEN=…"; "" when the worker has none
+	group    *cgroup.Group      // nil when the worker has none
 
 	mu   sync.Mutex
 	seen map[int]uint64 // PID and start of those outside the leader's session
 }
 
-func newFamily(leader int, env []string, isLeader func(pid int) bool) *family {
-	f := &family{leader: leader, ripd: os.Getpid(), isLeader: isLeader, seen: make(map[int]uint64)}
+func newFamily(leader int, env []string, group *cgroup.Group, isLeader func(pid int) bool) *family {
+	f := &family{leader: leader, ripd: os.Getpid(), isLeader: isLeader, group: group, seen: make(map[int]uint64)}
 	if token, ok := lookup(env, "RIP_TOKEN"); ok && token != "" {
 		f.entry = "RIP_TOKEN=" + token
 	}
@@ -49,7 +53,7 @@ func (f *family) recognises(p procStat) bool {
 	if f.isLeader(p.session) { // another worker's, whatever its token says
 		return false
 	}
-	return f.wasSeen(p) || f.entry != "" && !p.dead() && hasVariable(p.pid, f.entry)
+	return f.wasSeen(p) || f.group != nil && f.group.Holds(p.pid) || f.entry != "" && !p.dead() && hasVariable(p.pid, f.entry)
 }
 
 // owns reports whether the living process pid is of the family, by itself or as

@@ -26,16 +26,19 @@ type birth struct {
 	spec   Spec
 	orders []byte
 	notify *notifySocket // nil: not asked for
+	offer  *offer        // nil: not asked for
 
 	// The launcher's ends of the pipes; the stub's are in theirs, which are the
-	// descriptors 0 to 4 of the child.
+	// descriptors 0 to 4 of the child, and 5 is the socket that it is offered, or a
+	// mold's.
 	stdout, stderr, ordersPipe, report *os.File
 	theirs                             []int
+	mold                               *os.File // nil: it is none; closed by who has made it
 }
 
 // prepare makes everything that a worker needs before it is forked.
-func (l *Launcher) prepare(s Spec) (*birth, error) {
-	b := &birth{spec: s}
+func (l *Launcher) prepare(s Spec, mold *os.File) (*birth, error) {
+	b := &birth{spec: s, mold: mold}
 	err := b.prepareSockets()
 	if err == nil {
 		err = b.prepareOrders()
@@ -55,28 +58,51 @@ func (b *birth) prepareSockets() error {
 		if b.spec.watched() {
 			return fmt.Errorf("a worker that is to be ready by %q needs a socket", b.spec.Ready)
 		}
+		if b.spec.Activation {
+			return errors.New("a worker that is to be given its socket needs a path for it")
+		}
 		return nil
 	}
 	err := removeSocket(b.spec.Socket)
 	if err == nil && (b.spec.Ready == config.ReadyAuto || b.spec.Ready == config.ReadyNotify) {
 		b.notify, err = openNotify(notifyPath(b.spec.Socket))
 	}
+	if err == nil && b.spec.Activation {
+		b.offer, err = openOffer(b.spec.Socket, b.spec.listens())
+	}
 	return err
 }
 
-func (b *birth) prepareOrders() error {
-	env := b.spec.Env
-	if b.notify != nil {
-		const name = "NOTIFY_SOCKET="
-		env = slices.DeleteFunc(slices.Clone(env), func(entry string) bool { return strings.HasPrefix(entry, name) })
-		env = append(env, name+b.notify.path)
+// environment is the worker's, with what the launcher adds.
+func (b *birth) environment() []string {
+	if b.notify == nil {
+		return b.spec.Env
 	}
+	return withVariable(b.spec.Env, "NOTIFY_SOCKET", b.notify.path)
+}
+
+// withVariable sets one variable in a copy of env.
+func withVariable(env []string, name, value string) []string {
+	name += "="
+	env = slices.DeleteFunc(slices.Clone(env), func(entry string) bool { return strings.HasPrefix(entry, name) })
+	return append(env, name+value)
+}
+
+func (b *birth) prepareOrders() error {
+	env := b.environment()
 	args, err := Expand(b.spec.Command, env)
 	if err != nil {
 		return err
 	}
-	b.orders, err = newOrders(b.spec.Dir, args, env, b.spec.OOMScoreAdjust).encode()
+	o := newOrders(b.spec.Dir, args, env, b.spec.OOMScoreAdjust)
+	o.Activation, o.Mold = b.offer != nil, b.mold != nil
+	b.orders, err = o.encode()
 	return err
+}
+
+// output are the pipes that every worker has.
+func (b *birth) output() []pipe {
+	return []pipe{{&b.stdout, "stdout", true}, {&b.stderr, "stderr", true}}
 }
 
 // openPipes opens the child's descriptors in their order.
@@ -86,16 +112,18 @@ func (b *birth) openPipes() error {
 		return fmt.Errorf("open /dev/null: %w", err)
 	}
 	b.theirs = append(b.theirs, null)
-	for _, pipe := range []struct {
-		ours **os.File
-		name string
-		read bool // the launcher reads
-	}{
-		{&b.stdout, "stdout", true},
-		{&b.stderr, "stderr", true},
-		{&b.ordersPipe, "orders", false},
-		{&b.report, "report", true},
-	} {
+	return b.open(append(b.output(), pipe{&b.ordersPipe, "orders", false}, pipe{&b.report, "report", true}))
+}
+
+// pipe is one that is to be opened.
+type pipe struct {
+	ours **os.File
+	name string
+	read bool // the launcher reads
+}
+
+func (b *birth) open(pipes []pipe) error {
+	for _, pipe := range pipes {
 		theirs, err := openPipe(pipe.ours, pipe.name, pipe.read)
 		if err != nil {
 			return err
@@ -135,6 +163,12 @@ func (b *birth) fork(l *Launcher, out func(Line)) (*Process, error) {
 	for _, fd := range b.theirs {
 		attr.Files = append(attr.Files, uintptr(fd))
 	}
+	if b.offer != nil {
+		attr.Files = append(attr.Files, b.offer.socket.Fd())
+	}
+	if b.mold != nil {
+		attr.Files = append(attr.Files, b.mold.Fd())
+	}
 	var pid int
 	var err error
 	forked := make(chan struct{})
@@ -151,24 +185,32 @@ func (b *birth) fork(l *Launcher, out func(Line)) (*Process, error) {
 	b.closeTheirs()
 	p := newProcess(l, b, pid, started)
 	l.adopt(p)
+	p.attend(out)
+	return p, nil
+}
+
+// attend follows the process from now on.
+func (p *Process) attend(out func(Line)) {
 	p.readOutput(out)
 	if p.notify != nil {
 		go p.serveNotify()
 	}
 	go p.follow()
-	return p, nil
 }
 
 func newProcess(l *Launcher, b *birth, pid int, started time.Time) *Process {
 	alive, endLife := context.WithCancel(context.Background())
+	group := l.enter(b.spec, pid)
 	return &Process{
 		spec:     b.spec,
 		pid:      pid,
 		started:  started,
 		launcher: l,
-		family:   newFamily(pid, b.spec.Env, l.isLeader),
+		family:   newFamily(pid, b.spec.Env, group, l.isLeader),
+		group:    group,
 		pipes:    [2]*os.File{b.stdout, b.stderr},
 		notify:   b.notify,
+		offer:    b.offer,
 		ready:    make(chan struct{}),
 		done:     make(chan struct{}),
 		alive:    alive,
@@ -214,4 +256,5 @@ func (b *birth) discard() {
 		b.notify.close()
 		os.Remove(b.notify.path)
 	}
+	b.offer.discard()
 }

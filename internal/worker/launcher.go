@@ -4,11 +4,14 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"os"
 	"runtime"
 	"sync"
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"ripd/internal/cgroup"
 )
 
 // ErrClosed is what Start returns once Close was called.
@@ -19,9 +22,11 @@ type LauncherOptions struct {
 	// Stub is the program that is started with StubArg. "" means ripd's own,
 	// /proc/self/exe, which stays the running version when the file on disk is
 	// replaced.
-	Stub  string
-	Clock Clock        // nil: the system's
-	Log   *slog.Logger // nil: nothing is logged
+	Stub string
+	// Groups gives each worker a control group of its own; nil: they have none.
+	Groups *cgroup.Tree
+	Clock  Clock        // nil: the system's
+	Log    *slog.Logger // nil: nothing is logged
 }
 
 // Clock gives the time; tests pass their own.
@@ -40,12 +45,13 @@ func (systemClock) After(d time.Duration) <-chan time.Time { return time.After(d
 // PR_SET_CHILD_SUBREAPER(2const)). It leaves children that the program starts itself alone, as
 // long as they stay in the program's session.
 type Launcher struct {
-	stub  string
-	clock Clock
-	log   *slog.Logger
-	forks chan func()   // run on the forking thread
-	quit  chan struct{} // ends the launcher's goroutines
-	loops sync.WaitGroup
+	stub   string
+	groups *cgroup.Tree // nil: workers have none
+	clock  Clock
+	log    *slog.Logger
+	forks  chan func()   // run on the forking thread
+	quit   chan struct{} // ends the launcher's goroutines
+	loops  sync.WaitGroup
 	// starts counts the calls of Start that are under way; it is added to under
 	// mu, while closed is false.
 	starts sync.WaitGroup
@@ -67,6 +73,7 @@ func NewLauncher(o LauncherOptions) (*Launcher, error) {
 	}
 	l := &Launcher{
 		stub:      o.Stub,
+		groups:    o.Groups,
 		clock:     o.Clock,
 		log:       o.Log,
 		forks:     make(chan func()),
@@ -115,6 +122,11 @@ func (l *Launcher) forkLoop() {
 // out is called for each line of output, by one goroutine for each stream, until
 // Done. It must not block for long: the worker waits for it when its pipe is full.
 func (l *Launcher) Start(s Spec, out func(Line)) (*Process, error) {
+	return l.start(s, nil, out)
+}
+
+// start is Start and, with the socket that a mold gets, StartMold.
+func (l *Launcher) start(s Spec, mold *os.File, out func(Line)) (*Process, error) {
 	if len(s.Command) == 0 || s.Command[0] == "" {
 		return nil, errors.New("the command is empty")
 	}
@@ -122,7 +134,7 @@ func (l *Launcher) Start(s Spec, out func(Line)) (*Process, error) {
 		return nil, ErrClosed
 	}
 	defer l.starts.Done()
-	b, err := l.prepare(s)
+	b, err := l.prepare(s, mold)
 	if err != nil {
 		return nil, err
 	}
@@ -138,6 +150,7 @@ func (l *Launcher) Start(s Spec, out func(Line)) (*Process, error) {
 	if err != nil {
 		p.Kill()
 		<-p.Done()
+		p.offer.close()
 		return nil, explainFailure(p, err)
 	}
 	p.watchReady()

@@ -28,6 +28,12 @@ func TestMain(m *testing.M) {
 	if os.Getenv(roleVariable) == "ripd" {
 		os.Exit(playRipd(os.Args[1:]))
 	}
+	if os.Getenv(roleVariable) == "ripd-mold" {
+		os.Exit(playMold(os.Args[1:]))
+	}
+	if os.Getenv(roleVariable) == "activated" {
+		os.Exit(playActivated())
+	}
 	goleak.VerifyTestMain(m)
 }
 

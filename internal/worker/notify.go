@@ -7,6 +7,7 @@ import (
 	"net"
 	"os"
 	"strings"
+	"syscall"
 
 	"golang.org/x/sys/unix"
 )
@@ -45,6 +46,16 @@ func openNotify(path string) (*notifySocket, error) {
 	if err != nil {
 		return nil, fmt.Errorf("open the notify socket: %w", err)
 	}
+	if err := passCredentials(conn); err != nil {
+		conn.Close()
+		os.Remove(path)
+		return nil, fmt.Errorf("open the notify socket: %w", err)
+	}
+	return &notifySocket{path: path, conn: conn}, nil
+}
+
+// passCredentials has the kernel say with each message who sent it.
+func passCredentials(conn syscall.Conn) error {
 	raw, err := conn.SyscallConn()
 	if err == nil {
 		controlErr := raw.Control(func(fd uintptr) {
@@ -52,12 +63,7 @@ func openNotify(path string) (*notifySocket, error) {
 		})
 		err = errors.Join(err, controlErr)
 	}
-	if err != nil {
-		conn.Close()
-		os.Remove(path)
-		return nil, fmt.Errorf("open the notify socket: %w", err)
-	}
-	return &notifySocket{path: path, conn: conn}, nil
+	return err
 }
 
 // close ends serve. The caller removes the file.

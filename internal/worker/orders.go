@@ -18,12 +18,15 @@ type orders struct {
 	Args           [][]byte // the program first
 	Env            [][]byte // "NAME=value"
 	OOMScoreAdjust *int     // nil: as it is
+	Activation     bool     // pass socketFD on, as sd_listen_fds(3) says
+	Mold           bool     // pass socketFD on, as StartMold says
 }
 
 // The descriptors that the stub inherits beside 0 to 2.
 const (
 	ordersFD = 3 // read end of a pipe with the orders
 	reportFD = 4 // write end of a pipe for the report
+	socketFD = 5 // the worker's listening socket or the mold's, if it is to be given one
 )
 
 // ordersMax bounds the orders in bytes: more than the arguments and environment

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net"
 	"os"
 	"sync"
 	"syscall"
@@ -11,6 +12,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"ripd/internal/cgroup"
 	"ripd/internal/config"
 )
 
@@ -21,10 +23,13 @@ type Process struct {
 	started  time.Time
 	launcher *Launcher
 	family   *family
+	group    *cgroup.Group // nil: none of its own
 	words    lastWords
 	pipes    [2]*os.File // read ends of stdout and stderr
 	readers  sync.WaitGroup
 	notify   *notifySocket // nil: not asked for
+	offer    *offer        // nil: not asked for
+	life     *net.UnixConn // at whose end a forked worker ends; nil: it was not forked
 	ready    chan struct{}
 	done     chan struct{}
 	// alive ends with the process, and with it what watches for readiness.
@@ -91,13 +96,19 @@ func (p *Process) Owns(pid int) bool {
 	return !p.ended && p.family.owns(pid)
 }
 
-// Usage is what the worker and its descendants use now. It is os.ErrProcessDone
-// once the process has ended.
+// Usage is what the worker and its descendants use now, by the account of its
+// control group where it has one. It is os.ErrProcessDone once the process has
+// ended.
 func (p *Process) Usage() (Usage, error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if p.ended {
 		return Usage{}, os.ErrProcessDone
+	}
+	if p.group != nil {
+		if u, err := groupUsage(p.group); err == nil {
+			return u, nil
+		}
 	}
 	return sumUsage(p.family.look()), nil
 }
@@ -148,7 +159,16 @@ func (p *Process) sawReady(by config.Ready) {
 // watchReady starts what watches for the signs that Spec.Ready names; each ends
 // with the process.
 func (p *Process) watchReady() {
-	if p.spec.Ready == config.ReadyAuto || p.spec.Ready == config.ReadyListen {
+	switch {
+	case p.offer != nil && p.spec.listens():
+		go func() {
+			if p.offer.wait(p.alive, p.launcher.clock) {
+				p.sawReady(config.ReadyListen)
+			}
+		}()
+	case p.offer != nil:
+		p.offer.close()
+	case p.spec.listens():
 		go func() {
 			if newListenWatch(p.spec.Socket, p.pid, p.launcher.clock).wait(p.alive) {
 				p.sawReady(config.ReadyListen)

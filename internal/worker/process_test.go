@@ -60,8 +60,9 @@ func TestExitText(t *testing.T) {
 
 func TestSignalReachesTheGroup(t *testing.T) {
 	l := newLauncher(t)
-	p, r := run(t, l, `sh -c 'trap "echo child got it; exit" USR1; echo child up; while :; do sleep 0.01; done' &
-		trap "wait; exit 5" USR1; wait; wait; exit 6`)
+	p, r := run(t, l, `trap "wait; exit 5" USR1
+		sh -c 'trap "echo child got it; exit" USR1; echo child up; while :; do sleep 0.01; done' &
+		wait; wait; exit 6`)
 	r.waitLine(t, "child up")
 	if err := p.Signal(syscall.SIGUSR1); err != nil {
 		t.Fatal(err)
@@ -313,7 +314,7 @@ func TestUsageAndState(t *testing.T) {
 	p, r := run(t, l, `sleep 1000 & i=0; while [ $i -lt 100000 ]; do i=$((i+1)); done; echo up; wait`)
 	r.waitLine(t, "up")
 	usage, err := ReadUsage(p.PID())
-	if err != nil || usage.Processes != 2 || usage.ResidentBytes < 100<<10 || usage.CPU <= 0 {
+	if err != nil || usage.Processes != 2 || usage.Memory < 100<<10 || usage.CPU <= 0 {
 		t.Errorf("usage: %+v, %v", usage, err)
 	}
 	testkit.Eventually(t, testkit.Timeout, func() bool { return strings.HasPrefix(ProcState(p.PID()), "S (sleeping)") })

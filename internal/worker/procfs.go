@@ -14,6 +14,7 @@ import (
 type procStat struct {
 	pid, ppid, pgrp, session int
 	state                    byte   // R, S, D, Z, T …
+	flags                    uint64 // the kernel's PF_…
 	ticks                    uint64 // CPU time with that of ended, waited-for children, in clock ticks
 	threads                  int
 	start                    uint64 // since boot, in clock ticks; with pid it names a process for ever
@@ -23,6 +24,13 @@ type procStat struct {
 // dead reports whether the process has ended: it is a zombie, or about to
 // vanish.
 func (p procStat) dead() bool { return p.state == 'Z' || p.state == 'X' }
+
+// exiting reports whether the process has ended, or is about to: then it takes
+// no signal any more, and its files may be closed already.
+func (p procStat) exiting() bool {
+	const flagExiting = 0x4 // PF_EXITING of the kernel's sched.h
+	return p.dead() || p.flags&flagExiting != 0
+}
 
 // statMax is more than the longest /proc/PID/stat: 52 numbers and a name of at
 // most 64 bytes.
@@ -90,6 +98,7 @@ func parseStat(text []byte) (procStat, error) {
 	field := func(n int) int64 { return number(fields[n-first]) }
 	p.pid = int(number(string(bytes.TrimSpace(text[:open]))))
 	p.ppid, p.pgrp, p.session = int(field(4)), int(field(5)), int(field(6))
+	p.flags = uint64(field(9))
 	p.ticks = uint64(field(14) + field(15) + field(16) + field(17))
 	p.threads, p.start, p.resident = int(field(20)), uint64(field(22)), field(24)
 	return p, err

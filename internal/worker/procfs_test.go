@@ -17,7 +17,7 @@ import (
 func TestParseStat(t *testing.T) {
 	line := "4711 (a) S (b)) R 1 2 3 0 -1 4194304 97 0 0 0 10 20 30 40 20 0 5 0 123456 2678784 187 18446744073709551615 1 1\n"
 	got, err := parseStat([]byte(line))
-	want := procStat{pid: 4711, ppid: 1, pgrp: 2, session: 3, state: 'R', ticks: 100, threads: 5, start: 123456, resident: 187}
+	want := procStat{pid: 4711, ppid: 1, pgrp: 2, session: 3, state: 'R', flags: 4194304, ticks: 100, threads: 5, start: 123456, resident: 187}
 	if err != nil || got != want {
 		t.Errorf("got %+v, %v", got, err)
 	}

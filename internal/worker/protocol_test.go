@@ -230,7 +230,7 @@ func TestDocumentedCalls(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for name := range (Variables{Binary: "x"}).values() {
+	for name := range (Variables{Binary: "x", Credentials: "x"}).values() {
 		if !strings.Contains(string(text), "`"+name+"`") {
 			t.Errorf("the variable %s is not in the documentation", name)
 		}

@@ -122,6 +122,35 @@ func TestOthersCannotNotify(t *testing.T) {
 	waitDone(t, p)
 }
 
+// A worker has a notify socket of its own: another worker of the same user, which
+// can find it, does not speak for it.
+func TestSiblingsCannotNotify(t *testing.T) {
+	testkit.Need(t, "python3")
+	l := newLauncher(t)
+	one := readySpec(t, config.ReadyNotify)
+	one.Command = shell("echo socket $NOTIFY_SOCKET; sleep 1000")
+	p, r := start(t, l, one)
+	path := r.waitLine(t, "socket ")
+
+	two := readySpec(t, config.ReadyNotify)
+	two.Env = append(two.Env, "OTHER="+path)
+	two.Command = []string{"python3", "-c", `import os, socket, time
+for path in os.environ["OTHER"], os.environ["NOTIFY_SOCKET"]:
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as s:
+        s.sendto(b"STATUS=mine\nREADY=1", path)
+time.sleep(1000)`}
+	sibling, _ := start(t, l, two)
+	testkit.Closed(t, testkit.Timeout, sibling.ReadyC())
+	barrier(t, path)
+	if p.ReadyBy() != "" || p.StatusText() != "" || sibling.StatusText() != "mine" {
+		t.Errorf("ready by %q, status %q; its sibling's is %q", p.ReadyBy(), p.StatusText(), sibling.StatusText())
+	}
+	for _, p := range []*Process{p, sibling} {
+		p.Kill()
+		waitDone(t, p)
+	}
+}
+
 // sendNotify sends a message, and descriptors with it, to a notify socket.
 func sendNotify(t *testing.T, path, text string, rights []byte) {
 	t.Helper()

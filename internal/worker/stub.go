@@ -27,7 +27,7 @@ func IsStub(args []string) bool { return len(args) == 2 && args[1] == StubArg }
 
 // RunStub turns this process into the worker that its launcher asked for. It
 // returns only when that failed: the exit status. main calls it before
-// anything else. It uses descriptors 3 and 4, which the launcher gave it, and
+// anything else. It uses descriptors 3 to 5, which the launcher gave it, and
 // neither of its arguments beyond IsStub.
 //
 // The launcher has put it into a session of its own, with /dev/null as input and
@@ -66,7 +66,7 @@ func becomeWorker(report *os.File) error {
 		return err
 	}
 	if o.OOMScoreAdjust != nil {
-		if err := adjustOOMScore(*o.OOMScoreAdjust); err != nil {
+		if err := adjustOOMScore("self", *o.OOMScoreAdjust); err != nil {
 			return err
 		}
 	}
@@ -77,6 +77,16 @@ func becomeWorker(report *os.File) error {
 	program, err := findProgram(argv[0], env)
 	if err != nil {
 		return err
+	}
+	if o.Activation || o.Mold {
+		// Last, since the orders' pipe had this number.
+		if err := takeSocket(); err != nil {
+			return err
+		}
+		defer runtime.KeepAlive(ordersPipe) // its finalizer would close the socket
+	}
+	if o.Activation {
+		env = withActivation(env)
 	}
 	fmt.Fprint(report, reportExec)
 	// Exec also gives back the soft limit of open files that this process was
@@ -163,8 +173,9 @@ func stopIgnoring(sig int) error {
 	return nil
 }
 
-func adjustOOMScore(score int) error {
-	if err := os.WriteFile("/proc/self/oom_score_adj", []byte(strconv.Itoa(score)), 0); err != nil {
+// adjustOOMScore is for the process with this name in /proc.
+func adjustOOMScore(process string, score int) error {
+	if err := os.WriteFile("/proc/"+process+"/oom_score_adj", []byte(strconv.Itoa(score)), 0); err != nil {
 		return fmt.Errorf("set the OOM score to %d: %w", score, errors.Unwrap(err))
 	}
 	return nil

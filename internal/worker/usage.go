@@ -7,13 +7,18 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"ripd/internal/cgroup"
 )
 
 // Usage is what a process and its descendants use.
 type Usage struct {
-	ResidentBytes int64         // memory; pages that several processes share count for each
-	CPU           time.Duration // user and system time so far, ended children that were waited for included
-	Processes     int           // how many were counted
+	// Memory is in bytes. A control group counts each page once, and the file cache that is in
+	// use too (cgroup.Usage); otherwise it is the resident size, where pages that
+	// several processes share count for each.
+	Memory    int64
+	CPU       time.Duration // user and system time so far; without a control group, children that nobody has waited for are left out
+	Processes int           // how many live
 }
 
 // tick is the unit of times in /proc/PID/stat: USER_HZ is 100 on every
@@ -35,13 +40,35 @@ func ReadUsage(pid int) (Usage, error) {
 func sumUsage(processes []procStat) Usage {
 	var u Usage
 	for _, p := range processes {
-		u.ResidentBytes += p.resident * int64(os.Getpagesize())
+		u.Memory += p.resident * int64(os.Getpagesize())
 		u.CPU += time.Duration(p.ticks) * tick
 		if !p.dead() {
 			u.Processes++
 		}
 	}
 	return u
+}
+
+// groupUsage is the kernel's account of a group, with the memory of its processes
+// one by one where it has none.
+func groupUsage(g *cgroup.Group) (Usage, error) {
+	total, err := g.Usage()
+	if err != nil {
+		return Usage{}, err
+	}
+	pids := g.Processes()
+	if total.Memory >= 0 {
+		return Usage{Memory: total.Memory, CPU: total.CPU, Processes: len(pids)}, nil
+	}
+	var processes []procStat
+	for _, pid := range pids {
+		if p, err := readStat(pid); err == nil {
+			processes = append(processes, p)
+		}
+	}
+	u := sumUsage(processes)
+	u.CPU = total.CPU
+	return u, nil
 }
 
 // ProcState describes the process for the log line of a hanging worker: "S

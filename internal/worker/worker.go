@@ -18,20 +18,30 @@ type Spec struct {
 	Generation int      // counts from 1
 	Command    []string // program and arguments, in which $NAME is still to be expanded; see Expand
 	Dir        string   // absolute; the working directory
-	Env        []string // complete, as Environment makes it, with a token of its own; NOTIFY_SOCKET is added by Start
+	Env        []string // complete, as Environment makes it, with a token of its own; NOTIFY_SOCKET and LISTEN_… are added by Start
 	Socket     string   // absolute path on which the worker is to listen; "" only when Ready needs none
 	// Ready says which signs are watched for; with config.ReadyRegister, and "", none.
 	Ready config.Ready
+	// Activation makes Start open Socket, and gives it to the worker as
+	// sd_listen_fds(3) says. To listen is then to accept a first connection.
+	Activation bool
 	// LineLimit is the most bytes of one line of output; 0 means DefaultLineLimit.
 	LineLimit int
 	// OOMScoreAdjust is written to /proc/PID/oom_score_adj (proc(5): -1000 to
 	// 1000; lowering it takes a privilege). nil keeps ripd's own.
 	OOMScoreAdjust *int
+	// MemoryMax is the most memory, in bytes, that the worker and all that it has
+	// started may hold: the kernel ends them when they need more. 0 is no limit. It is
+	// in force where LauncherOptions.Groups has the controller for it.
+	MemoryMax int64
 }
+
+// listens reports whether listening is a sign of readiness.
+func (s Spec) listens() bool { return s.Ready == config.ReadyAuto || s.Ready == config.ReadyListen }
 
 // watched reports whether a sign of readiness is watched for.
 func (s Spec) watched() bool {
-	return s.Ready == config.ReadyAuto || s.Ready == config.ReadyNotify || s.Ready == config.ReadyListen
+	return s.listens() || s.Ready == config.ReadyNotify
 }
 
 // DefaultLineLimit bounds a line of output in bytes, when Spec says nothing.

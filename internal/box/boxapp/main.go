@@ -10,9 +10,12 @@ import (
 	"net"
 	"net/http"
 	"os"
+	"os/exec"
 	"os/signal"
+	"strconv"
 	"strings"
 	"syscall"
+	"time"
 )
 
 func main() {
@@ -20,6 +23,11 @@ func main() {
 	if text, err := os.ReadFile("broken"); err == nil {
 		fmt.Fprint(os.Stderr, string(text))
 		os.Exit(3)
+	}
+	if text, err := os.ReadFile("slow"); err == nil {
+		if d, err := time.ParseDuration(strings.TrimSpace(string(text))); err == nil {
+			time.Sleep(d)
+		}
 	}
 	listener, err := net.Listen("unix", os.Getenv("SOCKET_PATH"))
 	if err != nil {
@@ -46,8 +54,32 @@ func routes() http.Handler {
 	answer("/crash", func(*http.Request) string { os.Exit(70); return "" })
 	answer("/env", func(*http.Request) string { return strings.Join(os.Environ(), "\n") })
 	answer("/descriptors", func(*http.Request) string { return descriptors() })
+	answer("/say", func(r *http.Request) string {
+		fmt.Fprintln(os.Stderr, r.URL.Query().Get("text"))
+		return fmt.Sprintf("pid=%d id=%s", os.Getpid(), r.Header.Get("X-Request-Id"))
+	})
+	answer("/fault", func(*http.Request) string { panic("a fault, as the test wants") })
 	answer("/write", func(r *http.Request) string {
 		return fmt.Sprint(os.WriteFile(r.URL.Query().Get("path"), []byte("x"), 0o644))
+	})
+	answer("/group", func(*http.Request) string {
+		text, err := os.ReadFile("/proc/self/cgroup")
+		return fmt.Sprint(string(text), err)
+	})
+	// A child that leaves the session, its parent and its environment.
+	answer("/daemon", func(*http.Request) string {
+		daemon := exec.Command("/usr/bin/setsid", "--fork", "/bin/sleep", "987")
+		daemon.Env = []string{}
+		return fmt.Sprint(daemon.Run())
+	})
+	// Memory, each page of it written to.
+	answer("/eat", func(r *http.Request) string {
+		mb, err := strconv.Atoi(r.URL.Query().Get("mb"))
+		eaten = make([]byte, mb<<20)
+		for i := range eaten {
+			eaten[i] = 1
+		}
+		return fmt.Sprint(len(eaten), err)
 	})
 	// A call on a control socket with this worker's token.
 	answer("/call", func(r *http.Request) string {
@@ -70,6 +102,9 @@ func routes() http.Handler {
 	})
 	return mux
 }
+
+// eaten keeps what /eat has taken.
+var eaten []byte
 
 func call(socket, method, path string) string {
 	c, err := net.Dial("unix", socket)

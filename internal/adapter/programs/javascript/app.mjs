@@ -10,7 +10,10 @@ import { explain, say, traceOf } from './errors.mjs';
 // Each reload leaves the old modules in the runtime's cache, which cannot be
 // emptied. After so many the process is replaced.
 const RELOADS_MAX = Number(process.env.RIP_RELOADS_MAX) || 500;
+// Also when the process has grown by so much since the app was loaded first.
+const GROWN_MAX = (Number(process.env.RIP_GROWN_MB) || 256) << 20;
 const FILES_MAX = 20000; // reported to ripd
+const GONE_MAX = 32; // files that are not there and are looked at all the same
 
 // A file that is being written changes several times within a few milliseconds.
 const SETTLE_MS = 10; // without a change before it is loaded
@@ -43,6 +46,8 @@ export class App {
   #looked = 0; // files that were loaded when ripd was told last
   #reported = 0; // files that ripd knows
   #reloads = 0;
+  #firstSize = 0; // of the process, in bytes
+  #grown = false;
 
   constructor({ engine, listening, entry, root, mode }) {
     this.#engine = engine;
@@ -64,6 +69,7 @@ export class App {
     }
     this.#look();
     this.#seen = Date.now();
+    this.#firstSize = process.memoryUsage.rss();
   }
 
   async #handler() {
@@ -99,7 +105,10 @@ export class App {
     const changed = this.#stamps.changed();
     this.#seen = now;
     if (changed.length === 0) return null;
-    this.#loading = this.#reload(changed).finally(() => (this.#loading = null));
+    this.#loading = this.#reload(changed).finally(() => {
+      this.#loading = null;
+      this.#grown ||= process.memoryUsage.rss() - this.#firstSize > GROWN_MAX;
+    });
     return this.#loading;
   }
 
@@ -187,15 +196,18 @@ export class App {
     }
   }
 
-  // forget drops what the app does not load any more.
+  // forget drops what the app does not load any more. A file that is away may be in
+  // the midst of a save: it is looked at in case it comes back.
   #forget() {
     const live = reachable(this.#engine.graph(), this.#entry);
-    for (const file of [...this.#stamps.paths()]) if (!live.has(file)) this.#stamps.delete(file);
+    const unused = [...this.#stamps.paths()].filter((file) => !live.has(file));
+    const gone = new Set(unused.filter((file) => this.#stamps.isMissing(file)).slice(-GONE_MAX));
+    for (const file of unused) if (!gone.has(file)) this.#stamps.delete(file);
   }
 
   // worn reports that the process should make place for a new one.
   get worn() {
-    return this.#reloads >= RELOADS_MAX || this.#engine.spent === true;
+    return this.#reloads >= RELOADS_MAX || this.#grown || this.#engine.spent === true;
   }
 
   // files are those that ripd has to watch, and to start a new process for: all

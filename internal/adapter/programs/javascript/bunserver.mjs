@@ -1,6 +1,8 @@
 // The worker's server with Bun.serve: for fetch under Bun.
 import { fieldOf, say, traceOf } from './errors.mjs';
 
+const LOOK_MS = 2; // between two looks whether an answer is out
+
 const serve = globalThis.Bun?.serve; // an app's Bun.serve is another (apps.mjs)
 
 export class BunServer {
@@ -36,14 +38,26 @@ export class BunServer {
     if (this.#life.full) return busy();
     let failed;
     const late = new Promise((resume) => (failed = resume));
-    this.#life.begin(request, { id: idOf(request), fail: (error) => failed(this.#fail(error, request)) });
+    const turn = this.#life.begin(request, { id: idOf(request), fail: (error) => failed(this.#fail(error, request)) });
+    if (turn) await turn;
     try {
       return await Promise.race([this.#answer(request), late]);
     } catch (error) {
       return this.#fail(error, request);
     } finally {
-      this.#life.end(request, this.#app.worn);
+      if (this.#life.serial) this.#endWhenOut(request);
+      else this.#life.end(request, this.#app.worn);
     }
+  }
+
+  // endWhenOut waits for the end of a stream, which begins when its Response is
+  // there. Bun tells only how many answers are not out.
+  #endWhenOut(request) {
+    const look = () => {
+      if (this.#bun.pendingRequests > this.#life.waiting) setTimeout(look, LOOK_MS);
+      else this.#life.end(request, this.#app.worn);
+    };
+    setImmediate(look);
   }
 
   async #answer(request) {

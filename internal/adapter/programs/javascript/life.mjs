@@ -10,40 +10,66 @@ export class Life {
   door = null;
   #concurrency;
   #running = new Map(); // any key → {id, fail(error)}
+  #waiting = new Map(); // those of them that have no turn yet → resume, in the order in which they came
+  #turns; // that are free
   #leaving = null; // the exit code, once the worker ends
   #told = false; // ripd knows, or cannot be told
   #last = []; // to be called at the end
 
-  constructor(concurrency) {
+  // serial: of the requests that are here one runs, and the others wait.
+  constructor(concurrency, serial = false) {
     this.#concurrency = concurrency;
+    this.#turns = serial ? 1 : Infinity;
+    this.serial = serial;
   }
 
   get full() {
     return this.#running.size >= this.#concurrency;
   }
 
+  // begin gives null when the request may run at once, else a promise of its turn.
   begin(key, request) {
     this.#running.set(key, request);
+    if (this.#turns === 0) return new Promise((resume) => this.#waiting.set(key, resume));
+    this.#turns--;
+    return null;
   }
 
-  // end is told when the answer of a request is out. worn: the process is to be
-  // replaced.
+  // end is told when the answer of a request is out, or will not be. worn: the
+  // process is to be replaced.
   end(key, worn) {
     this.#running.delete(key);
+    if (!this.#waiting.delete(key)) this.#nextTurn();
     if (worn) this.leave(0);
     if (this.#leaving !== null) setImmediate(() => this.#finish());
   }
 
+  #nextTurn() {
+    const [next] = this.#waiting;
+    if (!next) return this.#turns++;
+    this.#waiting.delete(next[0]);
+    next[1]();
+  }
+
+  // waiting is the number of requests that wait for their turn.
+  get waiting() {
+    return this.#waiting.size;
+  }
+
+  #inTurn() {
+    return [...this.#running].filter(([key]) => !this.#waiting.has(key)).map(([, request]) => request);
+  }
+
   // ids names the requests that run, for the log.
   ids() {
-    const ids = [...this.#running.values()].map(({ id }) => id);
+    const ids = this.#inTurn().map(({ id }) => id);
     return ids.length > 0 ? `request ${ids.join(' or ')}: ` : '';
   }
 
   // failAll is for errors that belong to no call: they end the worker.
   failAll(error) {
-    const [only] = this.#running.size === 1 ? this.#running.values() : [];
-    if (only) only.fail(error);
+    const [only, another] = this.#inTurn();
+    if (only && !another) only.fail(error);
     else say(`uncaught: ${this.ids()}${traceOf(error)}`);
     this.leave(1);
   }

@@ -39,8 +39,13 @@ export class NodeServer {
   #take(req, res) {
     res.sendDate = false;
     if (this.#life.full) return busy(res);
-    this.#life.begin(res, { id: req.headers['x-request-id'] ?? '-', fail: (error) => this.#fail(error, req, res) });
+    const turn = this.#life.begin(res, { id: req.headers['x-request-id'] ?? '-', fail: (error) => this.#fail(error, req, res) });
     res.once('close', () => this.#life.end(res, this.#app.worn));
+    if (turn) turn.then(() => this.#start(req, res));
+    else this.#start(req, res);
+  }
+
+  #start(req, res) {
     const wait = this.#app.refresh();
     if (wait) wait.then(() => this.#answer(req, res));
     else this.#answer(req, res);

@@ -51,6 +51,10 @@ export class Stamps {
     return this.#stamps.has(path);
   }
 
+  isMissing(path) {
+    return this.#stamps.get(path)?.missing === true;
+  }
+
   paths() {
     return this.#stamps.keys();
   }

@@ -14,6 +14,7 @@ import sys
 from urllib.parse import unquote_to_bytes
 
 import ripd_http as http
+import ripd_mold
 import ripd_reload
 import ripd_worker as worker
 
@@ -271,7 +272,7 @@ class Server:
         self.reloader = reloader
         self.life = None  # of the app that serves
         self.lives = {}  # Lifespan → requests in it; the old ones end with their last
-        self.turn = asyncio.Semaphore(worker.CONCURRENCY)
+        self.turn = asyncio.Semaphore(worker.AT_ONCE)
         self.renewing = asyncio.Lock()
         self.idle = {}  # task → writer, while it waits for a request
         self.tasks = set()
@@ -425,9 +426,13 @@ async def run(reloader):
 def main():
     sys.path.remove(os.path.dirname(os.path.abspath(__file__)))
     for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: sys.exit(0))
+        # No exception: the app's code could catch it, and there is nothing to finish yet.
+        signal.signal(number, lambda *_: os._exit(0))
+    sys.stdout.reconfigure(line_buffering=True)  # the log has a line when it is written
     reloader = ripd_reload.Reloader(worker.Loader(("app", "application", "api"), check))
     reloader.start()
+    if worker.PRELOAD:
+        ripd_mold.serve()  # returns in each worker
     try:
         asyncio.run(run(reloader))
     except LifespanFailed as error:

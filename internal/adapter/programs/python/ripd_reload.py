@@ -14,17 +14,29 @@ import importlib
 import importlib.machinery
 import importlib.util
 import os
+import signal
 import sys
 import threading
 import time
 
 import ripd_worker as worker
 
+GONE_FILES = 32  # that are looked at in case they come back
 FOREIGN = {"site-packages", "dist-packages", "node_modules", "__pycache__", ".venv", "venv", ".git"}
 TEMPLATES = (".html", ".htm", ".jinja", ".jinja2", ".j2", ".mako", ".tmpl")
 
 
 REALTIME_COARSE = 5  # of Linux' clock_gettime(2)
+
+# What the app leaves behind when it is loaded anew, in a library or as a thread, is
+# its own affair; by how much the process may grow is not.
+GROWN_KB = int(os.environ.get("RIP_GROWN_MB") or 256) * 1024
+
+
+def resident_kb():
+    """The process's memory."""
+    with open("/proc/self/status", encoding="ascii", errors="replace") as file:
+        return next((int(line.split()[1]) for line in file if line.startswith("VmRSS:")), 0)
 
 
 def clock():
@@ -193,6 +205,40 @@ class Tracker:
         return [path for path, file in list(self.files.items())
                 if (file.racy or stamp_of(path) != file.stamp) and not self.same_content(path, file)]
 
+    def unfinished(self):
+        """Whether a file seems to be in the midst of a save: it is away, or was emptied just now."""
+        for path, file in list(self.files.items()):
+            stamp = stamp_of(path)
+            if stamp != file.stamp and (stamp is None or stamp[2] == 0 and clock() - stamp[1] < 1_000_000_000):
+                return True
+        return False
+
+    def keep_gone(self, before):
+        """Looks out for files that were loaded earlier, and now were not although they were
+        away or have changed meanwhile: they may be in the midst of a save. A package is
+        imported without its own file, and does not tell."""
+        gone = [(path, stamp) for path, (_, stamp) in before.items()
+                if path not in self.files and (stamp is None or stamp_of(path) != stamp)]
+        for path, stamp in gone[-GONE_FILES:]:
+            self.files[path] = File(stamp, 0, None, None)
+            self.files[path].racy = False
+
+    def bare_packages(self):
+        """The app's packages that were imported without a file of their own, with the path of it."""
+        for name, module in list(sys.modules.items()):
+            if getattr(module, "__file__", None) is None and hasattr(module, "__path__"):
+                for folder in list(module.__path__)[:GONE_FILES]:
+                    path = os.path.join(folder, "__init__.py")
+                    if self.mine(path):
+                        yield name, path
+
+    def note_packages(self):
+        """Looks out for the own files of packages that were imported without one."""
+        for _, path in self.bare_packages():
+            if path not in self.files:
+                self.files[path] = File(None, 0, None, None)
+                self.version += 1
+
     def same_content(self, path, file):
         since, stamp = clock(), stamp_of(path)
         if stamp is None or file.digest is None or stamp[2] != file.digest[0]:
@@ -220,6 +266,7 @@ class Reloader:
         self.told = None  # the tracker's version at the last news
         self.known = None  # the files that ripd knows of
         self.lock = threading.RLock()
+        self.first_kb = 0  # the process's memory when the app was loaded for the first time
         if worker.RELOAD != "none":
             self.tracker = Tracker([worker.ROOT, loader.base])
             self.tracker.install()
@@ -229,6 +276,9 @@ class Reloader:
         but not in development: there it is shown, and loaded again when it has changed."""
         try:
             self.app = self.loader.load()
+            self.first_kb = resident_kb()
+            if self.tracker:
+                self.tracker.note_packages()
         except BaseException as error:
             if worker.RELOAD != "none" and not isinstance(error, (KeyboardInterrupt, SystemExit)):
                 worker.again()
@@ -288,9 +338,19 @@ class Reloader:
         return isinstance(self.error, (ImportError, OSError)) or bool(self.tracker.changed())
 
     def renew(self):
+        """Loads what has changed, in this process for as long as it has not grown too much."""
+        self.load_again()
+        self.first_kb = self.first_kb or resident_kb()
+        if resident_kb() - self.first_kb > GROWN_KB:
+            os.kill(os.getpid(), signal.SIGTERM)  # it ends when what runs is answered
+
+    def load_again(self):
         """Loads what has changed. A file that is being saved gets a moment."""
         deadline = time.monotonic() + worker.GRACE_SECONDS
         while True:
+            while self.tracker.unfinished() and time.monotonic() < deadline:
+                time.sleep(0.002)
+                self.dirty.update(self.tracker.changed())
             error = self.attempt(self.affected())
             if error is not None and not isinstance(error, SyntaxError):
                 # An app that keeps what it defines in a module that has not
@@ -338,6 +398,8 @@ class Reloader:
         """Imports the modules anew. On an error all is as it was, and it is returned."""
         tracker = self.tracker
         names = names | {self.loader.module}
+        if names >= set(tracker.edges):
+            names.update(name for name, _ in tracker.bare_packages())
         modules = {name: sys.modules.pop(name) for name in names if name in sys.modules}
         files, edges = tracker.files, tracker.edges
         before = {path: (clock(), stamp_of(path)) for path in files}
@@ -353,6 +415,8 @@ class Reloader:
             failed = RuntimeError(f"the app ended itself while it was loaded: exit({error.code})")
         else:
             tracker.version += 1
+            tracker.keep_gone(before)
+            tracker.note_packages()
             return None
         for name in [name for name in tracker.edges if name not in edges or name in names]:
             sys.modules.pop(name, None)

@@ -20,8 +20,10 @@ OBJECT = os.environ.get("RIP_OBJECT", "")
 ROOT = os.environ.get("RIP_ROOT") or os.path.dirname(ENTRY)
 RELOAD = os.environ.get("RIP_RELOAD", "none")
 DEVELOPMENT = os.environ.get("RIP_DEVELOPMENT") == "1"
-CONCURRENCY = max(1, int(os.environ.get("RIP_CONCURRENCY") or 1))
+CONCURRENCY = max(1, int(os.environ.get("RIP_CONCURRENCY") or 1))  # requests that ripd gives at a time
+AT_ONCE = 1 if os.environ.get("RIP_SERIAL") == "1" else CONCURRENCY  # of these that run; the others wait for their turn
 SOCKET = os.environ.get("SOCKET_PATH", "")
+PRELOAD = os.environ.pop("RIP_PRELOAD", None)  # the descriptor of a mold's orders; see ripd_mold
 
 CALL_SECONDS = 10  # of one call to ripd
 CALL_TRIES = 5  # of the first registering, when ripd is busy
@@ -199,6 +201,9 @@ def again():
         return
     time.sleep(GRACE_SECONDS)
     sys.stderr.flush()
+    if PRELOAD:
+        os.environ["RIP_PRELOAD"] = PRELOAD
+        os.set_inheritable(int(PRELOAD), True)
     os.execv(sys.executable, [sys.executable, PROGRAM, "--again"])
 
 

@@ -15,7 +15,9 @@ from urllib.parse import unquote_to_bytes
 from wsgiref.util import FileWrapper
 
 import ripd_http as http
+import ripd_mold
 import ripd_reload
+import ripd_turns
 import ripd_worker as worker
 
 RECEIVE_BYTES = 65536
@@ -160,7 +162,7 @@ def environ_of(head, body, concurrency):
 
 NAMES = {b"content-type": "CONTENT_TYPE", b"content-length": "CONTENT_LENGTH"}
 BASE = {
-    "SCRIPT_NAME": "", "wsgi.version": (1, 0), "wsgi.errors": sys.stderr, "wsgi.multithread": worker.CONCURRENCY > 1,
+    "SCRIPT_NAME": "", "wsgi.version": (1, 0), "wsgi.errors": sys.stderr, "wsgi.multithread": worker.AT_ONCE > 1,
     "wsgi.multiprocess": True, "wsgi.run_once": False, "wsgi.input_terminated": True, "wsgi.file_wrapper": FileWrapper,
     "SERVER_SOFTWARE": "ripd",
 }
@@ -261,7 +263,7 @@ class Server:
 
     def __init__(self, reloader):
         self.reloader = reloader
-        self.turn = threading.Semaphore(worker.CONCURRENCY)
+        self.turn = ripd_turns.Turns(worker.AT_ONCE)
         self.lock = threading.Lock()
         self.connections = {}  # Connection → its thread
         self.stopping = False
@@ -383,9 +385,13 @@ def check(app):
 def main():
     sys.path.remove(os.path.dirname(os.path.abspath(__file__)))
     for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: sys.exit(0))
+        # No exception: the app's code could catch it, and there is nothing to finish yet.
+        signal.signal(number, lambda *_: os._exit(0))
+    sys.stdout.reconfigure(line_buffering=True)  # the log has a line when it is written
     reloader = ripd_reload.Reloader(worker.Loader(("app", "application"), check))
     reloader.start()
+    if worker.PRELOAD:
+        ripd_mold.serve()  # returns in each worker
     server = Server(reloader)
     with socket.socket(socket.AF_UNIX) as listener:
         listener.bind(worker.SOCKET)

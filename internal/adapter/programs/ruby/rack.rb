@@ -3,12 +3,14 @@
 # ripd's adapter for Rack apps: Sinatra, Roda, Rails, and others, with Rack 2 and 3.
 #
 # It serves HTTP/1.1 on SOCKET_PATH, one request at a time or RIP_CONCURRENCY in
-# threads, and registers when config.ru is loaded. See ripd_worker for what ripd says
-# in the environment, and ripd_reload for the reload modes.
+# threads (with RIP_SERIAL one after the other), and registers when config.ru is
+# loaded. See ripd_worker for what ripd says in the environment, and ripd_reload for
+# the reload modes.
 
 require_relative "ripd_worker"
 require_relative "ripd_http"
 require_relative "ripd_reload"
+require_relative "ripd_mold"
 
 module Ripd
   # An answer on its way: the head, the framing, the body's pieces.
@@ -294,7 +296,7 @@ module Ripd
     def base
       env = {
         "SCRIPT_NAME" => "", "SERVER_SOFTWARE" => "ripd", "rack.errors" => $stderr,
-        "rack.multithread" => CONCURRENCY > 1, "rack.multiprocess" => true, "rack.run_once" => false
+        "rack.multithread" => AT_ONCE > 1, "rack.multiprocess" => true, "rack.run_once" => false
       }
       env["rack.version"] = Rack::VERSION if @rack2
       env
@@ -341,11 +343,13 @@ module Ripd
 
   def self.main
     %w[TERM INT].each { |signal| trap(signal) { exit!(0) } } # there is nothing to finish yet
+    $stdout.sync = true # the log has a line when it is written
     ENV["RACK_ENV"] ||= DEVELOPMENT ? "development" : "production"
     reloader = Reloader.new
     reloader.start
+    Mold.serve if PRELOAD # returns in each worker
     server = Server.new(reloader)
-    listener = UNIXServer.new(SOCKET)
+    listener = UNIXServer.new(ENV.fetch("SOCKET_PATH"))
     %w[TERM INT].each { |signal| trap(signal) { server.stop } }
     reloader.news
     server.serve(listener)

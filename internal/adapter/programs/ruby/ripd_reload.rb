@@ -1,6 +1,7 @@
 # frozen_string_literal: true
 
 require_relative "ripd_worker"
+require_relative "ripd_turns"
 
 module Ripd
   # Which files the app has loaded, each with the stamp that it had: the time of its
@@ -55,6 +56,15 @@ module Ripd
       @files = files
     end
 
+    GONE_FILES = 32 # that are looked at in case they come back
+
+    # Looks out for files that were loaded earlier, and now were not although they were
+    # away or have changed meanwhile: they may be in the midst of a save.
+    def keep_gone(before)
+      gone = before.select { |path, file| !@files.key?(path) && (file.stamp.nil? || stamp_of(path) != file.stamp) }
+      gone.to_a.last(GONE_FILES).each { |path, file| @files[path] = File.new(file.stamp, false) }
+    end
+
     # The files that may not hold any more what was loaded.
     def changed = @files.filter_map { |path, file| path if file.doubt || stamp_of(path) != file.stamp }
 
@@ -98,12 +108,16 @@ module Ripd
   class Reloader
     attr_reader :error, :app
 
+    # What the app leaves behind when it is loaded anew, in a gem or as a thread, is its
+    # own affair; by how much the process may grow is not.
+    GROWN_KB = (ENV["RIP_GROWN_MB"] || 256).to_i * 1024
+
     def initialize
       @tracker = RELOAD == "none" ? nil : Tracker.new
       @lock = Mutex.new
       @told = @known = nil
       @error = nil # why the newest code does not load; nil when it does
-      @turns = Thread::SizedQueue.new(CONCURRENCY) # a token for each request that runs
+      @turns = Turns.new(AT_ONCE)
     end
 
     # Loads the app for the first time. Code that does not load ends the worker, but
@@ -114,6 +128,7 @@ module Ripd
       require "rack"
       @tracker&.start
       load_app
+      @first_kb = resident_kb
       again_if_unfinished
     rescue SystemExit, Interrupt, SignalException
       raise
@@ -129,11 +144,11 @@ module Ripd
     # it does not load.
     def turn
       refresh if RELOAD == "module"
-      @turns << true
+      @turns.take
       begin
         yield @error ? nil : @app
       ensure
-        @turns.pop
+        @turns.give
       end
     end
 
@@ -192,8 +207,13 @@ module Ripd
         return if changed.empty? && !(@error && worth_trying?)
 
         alone { renew(changed) }
+        @first_kb ||= resident_kb
+        Process.kill("TERM", Process.pid) if resident_kb - @first_kb > GROWN_KB # it ends when what runs is answered
       end
     end
+
+    # The process's memory.
+    def resident_kb = ::File.read("/proc/self/status")[/^VmRSS:\s*(\d+)/, 1].to_i
 
     # What was missing may have come.
     def worth_trying? = @error.is_a?(LoadError) || @error.is_a?(NameError) || @error.is_a?(SystemCallError)
@@ -203,20 +223,14 @@ module Ripd
     def alone
       others = 0
       deadline = Process.clock_gettime(Process::CLOCK_MONOTONIC) + 5
-      while others < CONCURRENCY && Process.clock_gettime(Process::CLOCK_MONOTONIC) < deadline
-        taken = take_turn
+      while others < AT_ONCE && Process.clock_gettime(Process::CLOCK_MONOTONIC) < deadline
+        taken = @turns.try
         others += 1 if taken
         sleep 0.002 unless taken
       end
       yield
     ensure
-      others.times { @turns.pop }
-    end
-
-    def take_turn
-      @turns.push(true, true)
-    rescue ThreadError # all are taken
-      false
+      others.times { @turns.give }
     end
 
     # Loads the app anew. When that fails, everything is as it was, and the error is kept.
@@ -245,6 +259,7 @@ module Ripd
       old = Unloaded.new(@tracker)
       @tracker.replace({})
       load_app
+      @tracker.keep_gone(before)
     rescue Exception # rubocop:disable Lint/RescueException
       if old
         seen = @tracker.files

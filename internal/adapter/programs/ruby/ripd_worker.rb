@@ -13,8 +13,9 @@ module Ripd
   ROOT = ENV["RIP_ROOT"] || File.dirname(ENTRY)
   RELOAD = ENV.fetch("RIP_RELOAD", "none")
   DEVELOPMENT = ENV["RIP_DEVELOPMENT"] == "1"
-  CONCURRENCY = [ENV["RIP_CONCURRENCY"].to_i, 1].max
-  SOCKET = ENV.fetch("SOCKET_PATH", "")
+  CONCURRENCY = [ENV["RIP_CONCURRENCY"].to_i, 1].max # requests that ripd gives at a time
+  AT_ONCE = ENV["RIP_SERIAL"] == "1" ? 1 : CONCURRENCY # of these that run; the others wait for their turn
+  PRELOAD = ENV.delete("RIP_PRELOAD") # the descriptor of a mold's orders; see ripd_mold
   PROGRAM = File.expand_path($PROGRAM_NAME)
   HERE = "#{__dir__}/"
 
@@ -101,7 +102,7 @@ module Ripd
     size = 0
     told = files.take_while { |path| (size += path.bytesize + 4) < CALL_BYTES }
     warn("the app has loaded more files than ripd can be told: #{files.size}") if told.size < files.size
-    more = %(,"socket":#{json(SOCKET)},"version":"Ruby #{RUBY_VERSION}","files":[#{told.map { |f| json(f) }.join(',')}])
+    more = %(,"socket":#{json(ENV['SOCKET_PATH'].to_s)},"version":"Ruby #{RUBY_VERSION}","files":[#{told.map { |f| json(f) }.join(',')}])
     tries = 0
     begin
       call("register", more)
@@ -127,6 +128,8 @@ module Ripd
 
     sleep GRACE_SECONDS
     $stderr.flush
-    exec(RbConfig.ruby, PROGRAM, "--again")
+    return exec(RbConfig.ruby, PROGRAM, "--again") unless PRELOAD
+
+    exec({ "RIP_PRELOAD" => PRELOAD }, RbConfig.ruby, PROGRAM, "--again", PRELOAD.to_i => PRELOAD.to_i)
   end
 end

@@ -1,4 +1,6 @@
 // What fetch promises, one path for each promise. It runs under Node.js and Bun.
+import fs from 'node:fs';
+
 const encoder = new TextEncoder();
 const paths = {
   '/request': async (request) => {
@@ -69,6 +71,13 @@ const paths = {
     await new Promise((resume) => setTimeout(resume, Number(new URL(request.url).searchParams.get('ms'))));
     console.log('slow ends');
     return new Response('slow');
+  },
+  '/list': () => new Response('one piece'),
+  '/hold': async (request) => {
+    const name = request.headers.get('x-test');
+    fs.writeFileSync(`${name}.in`, '');
+    while (!fs.existsSync(`${name}.out`)) await new Promise((resume) => setTimeout(resume, 5));
+    return new Response('held\n');
   },
   '/lazy': async () => new Response((await import('./lazy.mjs')).default),
   '/unhandled': () => {

@@ -1,0 +1,18 @@
+package metrics
+
+// knownLimits are the bounds of the data path: settings, and what the machine may
+// lack.
+func knownLimits() []string {
+	return []string{
+		"limits.body", "limits.connections", "limits.header", "limits.response_spool", "open-files", "queue.size", "queue.timeout",
+		"temporary-files", "timeouts.client_body", "timeouts.client_header", "timeouts.client_write",
+	}
+}
+
+// LimitReached counts one time that a bound was reached: limits.connections,
+// open-files, ….
+func (m *Metrics) LimitReached(limit string) {
+	if m != nil {
+		m.limits.count(limit)
+	}
+}
