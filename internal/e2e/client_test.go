@@ -2,6 +2,7 @@ package e2e
 
 import (
 	"bufio"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"io"
@@ -19,6 +20,7 @@ import (
 type client struct {
 	address   string
 	keepAlive bool
+	tls       *tls.Config // nil: plain
 
 	conn net.Conn
 	in   *bufio.Reader
@@ -55,6 +57,9 @@ func (c *client) ask() (string, error) {
 		}
 		if err != nil {
 			return "", err
+		}
+		if c.tls != nil {
+			conn = tls.Client(conn, c.tls)
 		}
 		c.conn, c.in = conn, bufio.NewReader(conn)
 	}
@@ -101,7 +106,7 @@ type crowd struct {
 func startCrowd(a *app, n int) *crowd {
 	c := &crowd{end: make(chan struct{})}
 	for i := range n {
-		one := &client{address: strings.TrimPrefix(a.url, "http://"), keepAlive: i%2 == 0}
+		one := &client{address: a.url[strings.Index(a.url, "://")+3:], keepAlive: i%2 == 0, tls: a.tls}
 		c.clients = append(c.clients, one)
 		c.group.Go(func() {
 			defer one.hangUp()

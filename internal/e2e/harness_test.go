@@ -3,6 +3,7 @@ package e2e
 import (
 	"bytes"
 	"context"
+	"crypto/tls"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -53,6 +54,7 @@ type app struct {
 	bin     string // folder of the binaries
 	environ []string
 	url     string
+	tls     *tls.Config // what clients of the url speak TLS with; nil: they do not
 }
 
 // serve starts ripd in the repository's root and waits until all of its workers
@@ -131,7 +133,7 @@ func (a *app) do(method, path, body string, fields ...string) string {
 		name, value, _ := strings.Cut(field, ": ")
 		request.Header.Add(name, value)
 	}
-	client := &http.Client{Timeout: startMost, Transport: &http.Transport{DisableKeepAlives: true}}
+	client := &http.Client{Timeout: startMost, Transport: &http.Transport{DisableKeepAlives: true, TLSClientConfig: a.tls}}
 	answer, err := client.Do(request)
 	if err != nil {
 		return err.Error()

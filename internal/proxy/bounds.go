@@ -41,6 +41,7 @@ const (
 	noticeBadAnswer
 	noticeExtraBytes
 	noticeUnasked
+	noticeHandshake
 	noticesEnd
 )
 

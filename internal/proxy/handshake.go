@@ -3,23 +3,17 @@ package proxy
 import (
 	"crypto/tls"
 	"errors"
-	"log/slog"
 	"net"
 	"strings"
-	"sync"
 	"syscall"
 	"time"
 
 	"ripd/internal/http1"
 )
 
-const (
-	// handshakeGrace is how old a handshake must be to be ended by a stop, or to
-	// make room for other connections: more than some round trips on slow lines.
-	handshakeGrace = 2 * time.Second
-	// handshakeReport is how often failed handshakes are told in the log.
-	handshakeReport = time.Minute
-)
+// handshakeGrace is how old a handshake must be to be ended by a stop, or to make
+// room for other connections: more than some round trips on slow lines.
+const handshakeGrace = 2 * time.Second
 
 var (
 	errHandshakeTimeout = errors.New("the handshake did not end in time")
@@ -70,10 +64,11 @@ func (c *conn) refuseHandshake(err error) {
 		c.out.mu.Unlock()
 	}
 	c.srv.metrics.HandshakeFailed(cause)
-	if cause != handshakeLeft && cause != handshakeCut {
-		c.srv.failures.tell(c.srv.log, c.srv.clock.now(), string(c.address), err)
-	}
-	if cause == handshakePlain || cause == handshakeProtocol {
+	switch cause {
+	case handshakeTimeout:
+		c.srv.reached(boundClientHeader, "a client was too slow in its TLS handshake and was refused")
+	case handshakePlain, handshakeProtocol:
+		c.srv.tellHandshake(string(c.address), err)
 		c.linger()
 	}
 }
@@ -106,21 +101,12 @@ func looksLikeHTTP(first []byte) bool {
 	return false
 }
 
-// handshakeFailures tells in the log of handshakes that failed: the first at once,
-// those that follow at most once in handshakeReport.
-type handshakeFailures struct {
-	mu    sync.Mutex
-	count int
-	told  time.Duration // 0: never
-}
-
-func (f *handshakeFailures) tell(log *slog.Logger, now time.Duration, client string, err error) {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	f.count++
-	if f.told != 0 && now-f.told < handshakeReport {
+// tellHandshake tells in the log of a handshake that failed. On the internet many
+// do: that is no reason to worry.
+func (s *Server) tellHandshake(client string, err error) {
+	hidden, ok := s.notices.may(noticeHandshake, s.clock.now())
+	if !ok {
 		return
 	}
-	log.Info("TLS handshakes failed", "failed", f.count, "client", client, "error", err.Error())
-	f.count, f.told = 0, now
+	s.log.Info("a TLS handshake failed", "client", client, "error", err.Error(), "left_out", hidden)
 }

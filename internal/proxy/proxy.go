@@ -89,7 +89,6 @@ type Server struct {
 	tasks     sync.WaitGroup // goroutines of connections
 
 	answered atomic.Uint64 // requests that got an answer
-	failures handshakeFailures
 }
 
 // ErrClosed is returned by Serve after Stop.

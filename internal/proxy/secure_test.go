@@ -220,7 +220,7 @@ func TestHandshakesThatFail(t *testing.T) {
 		c.Close()
 	}
 	testkit.Eventually(t, testkit.Timeout, func() bool { return r.server.Stats().Connections == 0 })
-	if n := strings.Count(lines.String(), "TLS handshakes failed"); n != 1 {
+	if n := strings.Count(lines.String(), "a TLS handshake failed"); n != 1 {
 		t.Errorf("%d lines:\n%s", n, lines.String())
 	}
 	r.dial().get("/", 200, "GET /")

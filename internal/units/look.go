@@ -67,6 +67,15 @@ type Socket struct {
 // Control tells whether it is the operators' socket.
 func (s *Socket) Control() bool { return strings.HasPrefix(s.Name, "ripd-control@") }
 
+// secure tells whether it is the socket of clients that speak TLS.
+func (s *Socket) secure() bool { return strings.HasPrefix(s.Name, "ripd-https@") }
+
+// wanted tells whether an app has an https socket: each could, since its template is
+// there. The generator or an administrator has written of it, or it is in use.
+func wanted(s *Socket, p map[string]dbus.Variant) bool {
+	return s.Active != "inactive" || strings.HasPrefix(s.Enabled, "enabled") || len(get[[]string](p, "DropInPaths")) > 0
+}
+
 // Names gives the apps that systemd has units of in memory, by name.
 func (b *Bus) Names(ctx context.Context) ([]string, error) {
 	var units []struct {
@@ -131,7 +140,7 @@ func (b *Bus) App(ctx context.Context, name string) (App, error) {
 			return app, err
 		}
 		socket := Socket{Unit: unitOf(unit, p), Backlog: get[uint32](p, "Backlog")}
-		if socket.Load == "not-found" {
+		if socket.Load == "not-found" || socket.secure() && !wanted(&socket, p) {
 			continue
 		}
 		for _, pair := range get[[][]any](p, "Listen") {

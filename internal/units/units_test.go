@@ -93,6 +93,37 @@ func TestStates(t *testing.T) {
 	}
 }
 
+// Each app could have an https socket, since there is a template: those count that
+// somebody has written of, and none is enabled.
+func TestSecureSockets(t *testing.T) {
+	s := unitstest.Start(t)
+	for app, p := range map[string]unitstest.Properties{
+		"none": {}, "asked": {"DropInPaths": []string{"/run/systemd/generator/ripd-https@asked.socket.d/00-ripd.conf"}},
+		"open": {"ActiveState": "active"}, "enabled": {"UnitFileState": "enabled"},
+	} {
+		s.Set("ripd@"+app+".service", nil)
+		s.Set("ripd@"+app+".socket", nil)
+		s.Set("ripd-https@"+app+".socket", p)
+	}
+	b := connect(t, s)
+	for app, want := range map[string]int{"none": 1, "asked": 2, "open": 2, "enabled": 2} {
+		got, err := b.App(t.Context(), app)
+		if err != nil || len(got.Sockets) != want {
+			t.Errorf("%s: %+v, %v", app, got.Sockets, err)
+		}
+	}
+	asked, err := b.App(t.Context(), "asked")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := b.Enable(t.Context(), asked); err != nil {
+		t.Fatal(err)
+	}
+	if got := strings.Join(s.Calls(), ", "); got != "EnableUnitFiles ripd@asked.service ripd@asked.socket false true, Reload" {
+		t.Error(got)
+	}
+}
+
 func TestJobs(t *testing.T) {
 	s := unitstest.Start(t)
 	for _, unit := range []string{"ripd@shop.service", "ripd@shop.socket", "ripd-control@shop.socket"} {
