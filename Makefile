@@ -16,7 +16,7 @@ FUZZTIME  ?= 1m
 CHAOS     ?= 5m
 SAVES     ?= 1000
 DEB       ?= amd64 arm64
-TESTLIMIT ?= 10m
+TESTLIMIT ?= 20m
 
 STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
 GOVULNCHECK := golang.org/x/vuln/cmd/govulncheck@v1.9.0

@@ -37,6 +37,7 @@ func TestLanguages(t *testing.T) {
 	bun := testkit.Bun(t)
 	for _, release := range Releases {
 		t.Run(release, func(t *testing.T) {
+			t.Parallel()
 			b := bareTree(t, release, LanguagesTree(t, release))
 			b.Copy(bun, "/usr/local/bin/bun", 0o755)
 			for _, l := range spoken {

@@ -26,7 +26,9 @@ def credential(name):
 
 
 def namespace(_):
-    done = subprocess.run(["unshare", "--user", "--map-root-user", "--mount", "true"], capture_output=True, text=True)
+    # What Chrome does for its sandbox: namespaces, and another root.
+    command = ["unshare", "--user", "--map-root-user", "--pid", "--net", "--fork", "chroot", "/", "true"]
+    done = subprocess.run(command, capture_output=True, text=True)
     return done.stderr or "made"
 
 
