@@ -4,6 +4,7 @@
 # make bench   ripd beside nginx and HAProxy  (BENCH: flags, see internal/bench)
 # make fresh   save an app's files SAVES times under load, for each language and reload mode
 # make fuzz    each fuzz target for FUZZTIME
+# make chaos   ripd under load while everything fails, for CHAOS
 # make deb     the Debian packages, in dist/  (DEB: architectures, else amd64 and arm64)
 # make clean   remove what was built
 
@@ -12,9 +13,10 @@ ARGS      ?= demo
 PKG       ?= ./...
 BENCH     ?=
 FUZZTIME  ?= 1m
+CHAOS     ?= 5m
 SAVES     ?= 1000
 DEB       ?= amd64 arm64
-TESTLIMIT ?= 10m
+TESTLIMIT ?= 20m
 
 STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
 GOVULNCHECK := golang.org/x/vuln/cmd/govulncheck@v1.9.0
@@ -22,7 +24,7 @@ GOVULNCHECK := golang.org/x/vuln/cmd/govulncheck@v1.9.0
 # The same sources and version give the same bytes.
 BUILD := CGO_ENABLED=0 go build -trimpath -buildvcs=false -ldflags '-s -w -buildid= -X main.version=$(VERSION)'
 
-.PHONY: build run test lint fmt vet staticcheck shellcheck vuln packages bench fresh fuzz deb clean
+.PHONY: build run test lint fmt vet staticcheck shellcheck vuln packages bench fresh fuzz chaos deb clean
 .DEFAULT_GOAL := build
 
 build:
@@ -83,6 +85,10 @@ fuzz:
 		echo "== $${match#func } in $$(dirname "$$file")"; \
 		go test -run '^$$' -fuzz "^$${match#func }\$$" -fuzztime $(FUZZTIME) "./$$(dirname "$$file")" </dev/null; \
 	done
+
+# make test has half a minute of it.
+chaos:
+	@CHAOS=$(CHAOS) go test -race -count=1 -timeout 24h -v -run '^TestChaos$$' ./internal/e2e
 
 # Nothing but Go is needed; nfpm comes as a module.
 deb:

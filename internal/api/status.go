@@ -33,8 +33,9 @@ type Status struct {
 	Rolling           *Rolling     `json:"rolling,omitempty"`  // the roll that goes on; absent: none
 	LastRoll          *Roll        `json:"lastRoll,omitempty"` // the roll that ended last; absent: none yet
 	CrashLoops        []CrashLoop  `json:"crashLoops,omitempty"`
-	Groups            *Groups      `json:"groups,omitempty"` // the workers' control groups; absent: a ripd that knows none
-	Notes             []string     `json:"notes,omitempty"`  // what ripd decided for itself, or wants an operator to know
+	Groups            *Groups      `json:"groups,omitempty"`    // the workers' control groups; absent: a ripd that knows none
+	Preloaded         []Preloaded  `json:"preloaded,omitempty"` // what workers are forked from; absent: each loads the app
+	Notes             []string     `json:"notes,omitempty"`     // what ripd decided for itself, or wants an operator to know
 }
 
 // Groups are the control groups that ripd gives to its workers, one each.
@@ -42,6 +43,15 @@ type Groups struct {
 	Path        string   `json:"path,omitempty"`   // of the service's group, in which they are; absent: there are none
 	Controllers []string `json:"controllers"`      // what they count and bound: cpu, memory, pids
 	Reason      string   `json:"reason,omitempty"` // why there are none, or why controllers are missing
+}
+
+// Preloaded is a process that has loaded the app, or loads it, and is forked to make
+// workers. During a roll there may be two.
+type Preloaded struct {
+	PID        int   `json:"pid"`
+	Generation int   `json:"generation"`  // of its workers
+	Memory     int64 `json:"memoryBytes"` // as a worker's
+	Forks      int   `json:"forks"`       // workers that were made of it so far
 }
 
 // WorkerCounts is the number of workers in each state. Ready includes Busy.

@@ -32,7 +32,8 @@ var mayImport = map[string][]string{
 	"internal/scaffold":  {"config"},
 
 	"internal/adapter": {"api", "config"},
-	"internal/cli":     {"api", "config", "units"},
+	"internal/cli":     {"api", "config", "doctor", "units"},
+	"internal/doctor":  {"api", "config", "units"},
 	"internal/units":   {},
 	"internal/certs":   {"config"},
 	"internal/control": {"api"},
@@ -110,7 +111,7 @@ func TestRipctlDoesNotLinkTheDaemon(t *testing.T) {
 		}
 	}
 	visit("cmd/ripctl")
-	want := []string{"internal/api", "internal/cli", "internal/config", "internal/units"}
+	want := []string{"internal/api", "internal/cli", "internal/config", "internal/doctor", "internal/units"}
 	if got := slices.Sorted(maps.Keys(linked)); !slices.Equal(got, want) {
 		t.Errorf("ripctl links %v, not %v", got, want)
 	}

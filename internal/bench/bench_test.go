@@ -125,7 +125,7 @@ func TestReport(t *testing.T) {
 }
 
 func TestReportSerial(t *testing.T) {
-	one := &result{server: "demo c:2", version: "ripd 1", note: "20 ms"}
+	one := &result{server: "demo c:2", version: "ripd 1", note: "20 ms", load: load{1, 8}}
 	for _, by := range []float64{0.9, 1, 1.2} {
 		one.samples = append(one.samples, sample{wrkResult{perSecond: 200 * by, p50: 300 * time.Millisecond, p99: 400 * time.Millisecond}, 40, 1})
 	}
@@ -136,7 +136,7 @@ func TestReportSerial(t *testing.T) {
 	for _, want := range []string{
 		"ripd 1. 4 workers, wrk 2x64, 3 turns of 4 s, medians.\n",
 		"| demo c:2 | 20 ms | 200 | 180 – 240 | 40.0 | 300.00 | 400.00 | 0 |\n",
-		"| demo c:2 | 200 | 300.00 | 400.00 | 0 |\n",
+		"| demo c:2 | 8 | 200 | 300.00 | 400.00 | 0 |\n",
 	} {
 		if !strings.Contains(out.String(), want) {
 			t.Errorf("no %q in\n%s", want, out.String())

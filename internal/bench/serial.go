@@ -21,15 +21,17 @@ var depths = []int{1, 2, 3}
 // pauses are the handlers, by the milliseconds that they sleep.
 var pauses = []int{0, 1, 20}
 
+// shorts are the numbers of clients with short requests among long ones: one that
+// finds idle workers, and more than there are workers without a long one.
+var shorts = []int{1, 8}
+
 const (
-	serialLoad   = "2x64" // that fills all workers at each depth
-	longPause    = 100    // ms; of the long requests in a mix
-	longClients  = 2      // clients that send them, half of the workers
-	shortThreads = 1      // of wrk for the short ones,
-	shortClients = 1      // from one client
-	askFor       = "/%d"  // the path of a handler that sleeps so many ms
-	rackApp      = `run ->(env) { ms = env["PATH_INFO"].delete("/").to_i; sleep(ms / 1000.0) if ms > 0; [200, { "content-type" => "text/plain" }, ["pong\n"]] }` + "\n"
-	nodeApp      = `export default async (req, res) => {
+	serialLoad  = "2x64" // that fills all workers at each depth
+	longPause   = 100    // ms; of the long requests in a mix
+	longClients = 2      // clients that send them, half of the workers
+	askFor      = "/%d"  // the path of a handler that sleeps so many ms
+	rackApp     = `run ->(env) { ms = env["PATH_INFO"].delete("/").to_i; sleep(ms / 1000.0) if ms > 0; [200, { "content-type" => "text/plain" }, ["pong\n"]] }` + "\n"
+	nodeApp     = `export default async (req, res) => {
   const ms = Number(req.url.slice(1));
   if (ms > 0) await new Promise((resume) => setTimeout(resume, ms));
   res.end('pong\n');
@@ -147,11 +149,17 @@ func measureApp(ctx context.Context, app serialApp, l load, dir string, opts opt
 	for _, s := range servers {
 		s.url = s.base + app.path(0)
 	}
-	short := load{shortThreads, shortClients}
-	mixed, err = turns(ctx, servers, opts, short, func(s *server) (sample, error) {
-		return s.sampleAmong(ctx, s.base+app.path(longPause), short, opts.seconds)
-	})
-	return alike, mixed, err
+	for _, clients := range shorts {
+		short := load{1, clients}
+		group, err := turns(ctx, servers, opts, short, func(s *server) (sample, error) {
+			return s.sampleAmong(ctx, s.base+app.path(longPause), short, opts.seconds)
+		})
+		if err != nil {
+			return nil, nil, err
+		}
+		mixed = append(mixed, group...)
+	}
+	return alike, mixed, nil
 }
 
 // turns measures each server once in each turn.
@@ -203,10 +211,10 @@ func reportSerial(out io.Writer, alike, mixed []*result, opts options) error {
 		fmt.Fprintf(&text, "| %s | %s | %.0f | %.0f – %.0f | %.1f | %.2f | %.2f | %.0f |\n", r.server, r.note,
 			median(r.column(rate)), low, high, median(r.column(cpu)), median(r.column(p50)), median(r.column(p99)), sum(r.column(failed)))
 	}
-	fmt.Fprintf(&text, "\nOne client with 0 ms while %d clients ask for %d ms:\n\n", longClients, longPause)
-	text.WriteString("| worker | short requests/s | p50 ms | p99 ms | failed |\n| --- | ---: | ---: | ---: | ---: |\n")
+	fmt.Fprintf(&text, "\nClients with 0 ms while %d clients ask for %d ms:\n\n", longClients, longPause)
+	text.WriteString("| worker | clients | short requests/s | p50 ms | p99 ms | failed |\n| --- | ---: | ---: | ---: | ---: | ---: |\n")
 	for _, r := range mixed {
-		fmt.Fprintf(&text, "| %s | %.0f | %.2f | %.2f | %.0f |\n", r.server, median(r.column(rate)), median(r.column(p50)), median(r.column(p99)), sum(r.column(failed)))
+		fmt.Fprintf(&text, "| %s | %d | %.0f | %.2f | %.2f | %.0f |\n", r.server, r.load.connections, median(r.column(rate)), median(r.column(p50)), median(r.column(p99)), sum(r.column(failed)))
 	}
 	_, err := io.WriteString(out, text.String())
 	return err

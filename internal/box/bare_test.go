@@ -14,6 +14,11 @@ import (
 // those of the build.
 func bare(t *testing.T, release string, tags ...string) *Box {
 	Need(t)
+	return bareTree(t, release, Tree(t, release), tags...)
+}
+
+// bareTree is bare with another root tree.
+func bareTree(t *testing.T, release, tree string, tags ...string) *Box {
 	testkit.Need(t, "go")
 	dir := os.Getenv("RIPD_BOX_BARE") // for who works on these tests
 	if dir == "" || len(tags) > 0 {
@@ -24,7 +29,7 @@ func bare(t *testing.T, release string, tags ...string) *Box {
 			t.Fatalf("%v\n%s", err, out)
 		}
 	}
-	b := Boot(t, release)
+	b := BootTree(t, release, tree)
 	for _, program := range []string{"ripd", "ripctl"} {
 		b.Copy(filepath.Join(dir, program), "/usr/bin/"+program, 0o755)
 	}

@@ -65,12 +65,19 @@ func Need(t testing.TB) {
 func Boot(t testing.TB, release string) *Box {
 	t.Helper()
 	Need(t)
-	tree := Tree(t, release)
+	return BootTree(t, release, Tree(t, release))
+}
+
+// BootTree is Boot with another root tree of the release.
+func BootTree(t testing.TB, release, tree string) *Box {
+	t.Helper()
+	Need(t)
 	root := overlay(t, tree)
 	group := newGroup(t)
 
+	// IPAddressDeny= and its like are programs for the kernel: bpf(2).
 	cmd := exec.Command("systemd-nspawn", "--directory="+root, "--register=no", "--keep-unit", "--boot",
-		"--console=pipe", "--private-network", "--machine=ripd-"+release)
+		"--console=pipe", "--private-network", "--system-call-filter=bpf", "--machine=ripd-"+release)
 	cmd.Env = []string{"PATH=" + searchPath, "LANG=C.UTF-8", "SYSTEMD_NSPAWN_UNIFIED_HIERARCHY=1"}
 	cmd.SysProcAttr = &syscall.SysProcAttr{UseCgroupFD: true, CgroupFD: int(group.Fd())}
 	b := &Box{Release: release, t: t}

@@ -1,6 +1,7 @@
 package box
 
 import (
+	"os"
 	"strconv"
 	"strings"
 	"testing"
@@ -12,6 +13,30 @@ import (
 // addresses of the file in its place.
 const socket = "/run/ripd/shop.http.sock"
 
+// repeat gives how often something is done under load: RIPD_BOX_REPEAT, for who
+// wants more than the tests do.
+func repeat(t *testing.T, usual int) int {
+	text := os.Getenv("RIPD_BOX_REPEAT")
+	if text == "" {
+		return usual
+	}
+	n, err := strconv.Atoi(text)
+	if err != nil {
+		t.Fatalf("RIPD_BOX_REPEAT: %v", err)
+	}
+	return n
+}
+
+// report ends the clients, and tells how they fared.
+func (l *Load) report(t *testing.T, what string) {
+	t.Helper()
+	good, bad, longest := l.End()
+	t.Logf("%s: %d good answers, %d others, the longest after %v", what, good, len(bad), longest)
+	if len(bad) > 0 || good == 0 {
+		t.Errorf("%s: %d good answers, others: %q", what, good, bad)
+	}
+}
+
 // Upgrade after upgrade under load: systemd follows, and each request is answered.
 func TestHandOver(t *testing.T) {
 	for _, release := range Releases {
@@ -21,7 +46,7 @@ func TestHandOver(t *testing.T) {
 			b.Answers(socket, "/ping", "200 pong")
 			load := b.Load(socket, "/ping", "200 pong", 4)
 			pid := b.Property("ripd@shop", "MainPID")
-			for range 10 {
+			for range repeat(t, 10) {
 				b.Run("ripctl", "upgrade", "shop")
 				now := b.Property("ripd@shop", "MainPID")
 				if now == pid || now == "0" {
@@ -41,12 +66,12 @@ func TestHandOver(t *testing.T) {
 				t.Errorf("the main process is %s, before %s", now, pid)
 			}
 			b.Run("systemctl", "reload", "ripd@shop.service")
-			b.Run("systemctl", "restart", "ripd@shop.service")
-			good, bad, longest := load.End()
-			if len(bad) > 0 || good == 0 {
-				t.Errorf("%d good answers, others: %q", good, bad)
+			load.report(t, "upgrades")
+			load = b.Load(socket, "/ping", "200 pong", 4)
+			for range repeat(t, 1) {
+				b.Run("systemctl", "restart", "ripd@shop.service")
 			}
-			t.Logf("%d answers, the longest took %v", good, longest)
+			load.report(t, "restarts")
 			if n, err := strconv.Atoi(b.Property("ripd@shop", "NRestarts")); err != nil || n != 0 {
 				t.Errorf("%d restarts, %v", n, err)
 			}

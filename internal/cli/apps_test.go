@@ -46,6 +46,7 @@ func blog() *controltest.App {
 		Rolling: &api.Rolling{Kind: api.KindRestart, Generation: 3, Index: 1, Of: 2, StartedAt: now.Add(-4 * time.Second), Message: "worker 1: waiting until it is ready"},
 		LastRoll: &api.Roll{Kind: api.KindRestart, Verdict: api.VerdictRolledBack, Generation: 2, At: now.Add(-30 * time.Second), Took: api.Millis(2 * time.Second),
 			Reason: "worker 1 ended before it was ready: exit status 1", Output: []string{"app.rb:3:in `require': cannot load such file -- sinatra (LoadError)"}},
+		Preloaded: []api.Preloaded{{PID: 108, Generation: 2, Memory: 62914560, Forks: 10}},
 		CrashLoops: []api.CrashLoop{{Worker: 2, Count: 5, NextStart: now.Add(16 * time.Second), Exit: "exit status 1",
 			LastWords: []string{"\x1b[31mError\x1b[0m: connect ECONNREFUSED 127.0.0.1:5432, the database of this app does not answer at all, whatever we try", "    at main (/srv/blog/index.js:7:3)"}}},
 		Notes: []string{"port 3080 was taken, so that 3081 is used instead; ask for a port with http:PORT to make that an error"},

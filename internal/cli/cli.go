@@ -17,6 +17,7 @@ import (
 
 	"ripd/internal/api"
 	"ripd/internal/config"
+	"ripd/internal/doctor"
 )
 
 // The exit codes of ripctl.
@@ -42,6 +43,8 @@ type Env struct {
 	RuntimeDir string           // where apps of the foreground have their sockets; "": api.RuntimeDir
 	SystemDir  string           // where systemd has its sockets; "": api.SystemDir
 	ConfigDir  string           // where the files of systemd's apps are; "": config.SystemDir
+	// Host is the machine that "doctor" looks at; nil: this one.
+	Host *doctor.Host
 	// Exec replaces ripctl by another program, as execve(2) does; nil: that.
 	Exec func(path string, argv, environ []string) error
 }
@@ -68,6 +71,10 @@ func Main(ctx context.Context, env Env) int {
 	}
 	if env.ConfigDir == "" {
 		env.ConfigDir = config.SystemDir
+	}
+	if env.Host == nil {
+		machine := doctor.Machine()
+		env.Host = &machine
 	}
 	if env.Exec == nil {
 		env.Exec = syscall.Exec
@@ -115,7 +122,7 @@ a member of the group ripctl).`,
 		&cobra.Group{ID: groupMore, Title: "More:"})
 	root.SetUsageTemplate(usageTemplate)
 	for _, c := range []*cobra.Command{
-		s.list(), s.status(), s.workers(), s.top(), s.events(), s.logs(), s.metrics(),
+		s.list(), s.status(), s.workers(), s.top(), s.events(), s.logs(), s.metrics(), s.doctor(),
 		s.roll("restart"), s.roll("reload"), s.scale(), s.drain(), s.resume(), s.upgrade(), s.stop(),
 		s.start(), s.enable(), s.disable(),
 		s.config(), s.version(), s.completion(),

@@ -19,6 +19,7 @@ import (
 	"ripd/internal/api"
 	"ripd/internal/control"
 	"ripd/internal/control/controltest"
+	"ripd/internal/doctor"
 )
 
 var update = flag.Bool("update", false, "write the golden files anew")
@@ -55,6 +56,7 @@ type machine struct {
 	config  string     // folder of the files of systemd's apps
 	bus     []string   // environment that names systemd's bus; nil: there is none
 	ran     [][]string // programs that ripctl became
+	host    *doctor.Host
 	environ []string
 	version string
 	width   int
@@ -107,7 +109,7 @@ func (m *machine) ripctlContext(ctx context.Context, args ...string) result {
 		bus = []string{"DBUS_SYSTEM_BUS_ADDRESS=unix:path=" + m.runtime + "/none"}
 	}
 	code := Main(ctx, Env{Args: args, Environ: append(bus, m.environ...), Stdout: &out, Stderr: &stderr, Version: m.version,
-		Now: func() time.Time { return now }, Width: m.width, RuntimeDir: m.runtime, SystemDir: m.system, ConfigDir: m.config,
+		Now: func() time.Time { return now }, Width: m.width, RuntimeDir: m.runtime, SystemDir: m.system, ConfigDir: m.config, Host: m.host,
 		Exec: func(_ string, argv, _ []string) error { m.ran = append(m.ran, argv); return nil }})
 	return result{code: code, out: out.String(), stderr: stderr.String()}
 }

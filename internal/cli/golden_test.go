@@ -78,7 +78,7 @@ func TestJSONGolden(t *testing.T) {
 func TestHelpGolden(t *testing.T) {
 	m := newMachine(t)
 	for _, c := range []string{"", "list", "status", "workers", "restart", "reload", "stop", "scale", "drain", "resume", "events",
-		"metrics", "config", "config check", "config show", "version", "completion"} {
+		"metrics", "config", "config check", "config show", "version", "completion", "doctor"} {
 		r := m.ripctl(append(strings.Fields(c), "--help")...)
 		check(t, r, ExitDone)
 		golden(t, strings.ReplaceAll(strings.TrimRight("help-"+c, "-"), " ", "-"), r.out)

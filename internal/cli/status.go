@@ -49,6 +49,9 @@ func (s *session) printStatus(st api.Status) {
 		s.field([]string{"url", ""}[min(i, 1)], clean(u))
 	}
 	s.field("workers", workersLine(st.Workers))
+	for _, p := range st.Preloaded {
+		s.field("preloaded", fmt.Sprintf("by process %d of generation %d, %s, %s forked", p.PID, p.Generation, size(uint64(p.Memory)), counted(p.Forks, "worker")))
+	}
 	for _, c := range st.CrashLoops {
 		s.printCrashLoop(c, now)
 	}

@@ -219,6 +219,7 @@ func (a *app) openData(first *release) (err error) {
 		}
 		a.fresh.changed = func(path string) error { return a.super.ask(func() { a.super.changed(path) }) }
 		a.fresh.flush = func(p *proxy.Page) { go a.server.AnswerWaiting(p) }
+		a.fresh.warn = a.unwatched
 		options.Fresh = a.fresh.check
 		if a.config.Foreground { // the app's words are for its developer alone
 			options.Broken = reportPage
@@ -271,8 +272,12 @@ func readUsage(pid int) (usage, error) {
 // watch adds files to those whose change starts a new generation.
 func (a *app) watch(generation int, files []string) {
 	if err := a.fresh.loaded(generation, files); err != nil {
-		a.log.Warn("some of the app's files are not watched", "error", err.Error())
+		a.unwatched(err)
 	}
+}
+
+func (a *app) unwatched(err error) {
+	a.log.Warn("some of the app's files are not watched", "error", err.Error())
 }
 
 // commit puts a release's settings into force outside of the workers. The
@@ -286,7 +291,7 @@ func (a *app) commit(r *release) {
 		return
 	}
 	if err := a.fresh.startedFrom(r.generation, r.ownFiles()); err != nil {
-		a.log.Warn("some of the app's files are not watched", "error", err.Error())
+		a.unwatched(err)
 	}
 	for _, file := range a.fresh.stamps.Restless() {
 		a.log.Info("the app writes this file whenever it starts: its changes start nothing anew", "file", file)

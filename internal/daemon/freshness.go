@@ -20,6 +20,7 @@ import (
 type freshness struct {
 	changed func(path string) error // asks the supervisor, and returns when old workers are barred
 	flush   func(p *proxy.Page)     // answers what waits already
+	warn    func(err error)         // tells that not all files are watched
 	page    atomic.Pointer[proxy.Page]
 
 	// Requests hold it for reading while they look. Who has seen a change holds it
@@ -123,8 +124,17 @@ func (f *freshness) trouble(t *failure) {
 		return
 	}
 	page := troublePage(t)
-	if f.page.Swap(page) == nil {
-		f.flush(page)
+	if f.page.Swap(page) != nil {
+		return
+	}
+	f.flush(page)
+	// What did not start has told nothing: a file that it lacked may come.
+	files := maps.Clone(f.files)
+	for file := range f.files {
+		files[filepath.Dir(file)] = true
+	}
+	if err := f.stamps.Set(slices.Sorted(maps.Keys(files))); err != nil {
+		f.warn(err)
 	}
 }
 

@@ -203,13 +203,14 @@ func (s *supervisor) dropped(in *instance, e pool.Event) {
 	cause, detail := string(e.Cause), e.Detail
 	if why := in.outOfMemory(); why != "" {
 		cause, detail = causeMemory, why+": "+detail
-		s.log.Error("the kernel has ended a worker", "worker", in.id, "pid", in.pid(), "generation", in.release.generation, "reason", why, "request", e.Detail)
 	}
 	s.emit(api.EventFailed, in, cause+": "+detail, nil)
 	words := in.lastWords()
 	s.end(in, min(failStop, in.release.config.Workers.StopTimeout))
 	if before != phaseRetiring {
 		s.lost(in, cause, detail, words)
+	} else if cause == causeMemory {
+		s.log.Error("a worker was lost on its way out", "worker", in.id, "pid", in.pid(), "generation", in.release.generation, "cause", cause, "reason", detail)
 	}
 }
 

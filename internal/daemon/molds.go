@@ -1,6 +1,7 @@
 package daemon
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"log/slog"
@@ -9,6 +10,7 @@ import (
 	"sync"
 	"time"
 
+	"ripd/internal/api"
 	"ripd/internal/config"
 	"ripd/internal/worker"
 )
@@ -144,6 +146,23 @@ func (m *molds) words(r *release) []string {
 		return md.process.LastWords()
 	}
 	return nil
+}
+
+// list describes the molds that run, oldest first.
+func (m *molds) list() []api.Preloaded {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	var list []api.Preloaded
+	for r, md := range m.of {
+		if md.process == nil {
+			continue
+		}
+		if used, err := md.process.Usage(); err == nil { // else it has ended just now
+			list = append(list, api.Preloaded{PID: md.process.PID(), Generation: r.generation, Memory: used.Memory, Forks: md.forks})
+		}
+	}
+	slices.SortFunc(list, func(a, b api.Preloaded) int { return cmp.Compare(a.Generation, b.Generation) })
+	return list
 }
 
 // close ends all molds, and returns when they are gone.

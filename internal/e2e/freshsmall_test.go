@@ -12,21 +12,29 @@ import (
 )
 
 // smallApp is an app of one file, in each language. %s is what it answers at any
-// path but /hang, where it never does.
+// path but /hang, where it never does, and /env, where it says its process and VALUE
+// of its environment.
 type smallApp struct {
 	adapter, file, text string
 	settings            string
 }
 
 var smallApps = []smallApp{
-	{config.AdapterRack, "config.ru", "run ->(env) do\n  sleep if env['PATH_INFO'] == '/hang'\n  [200, {}, ['%s']]\nend\n", debian},
-	{config.AdapterWSGI, "app.py", "import time\ndef app(environ, start_response):\n    if environ['PATH_INFO'] == '/hang':\n        time.sleep(1000)\n" +
-		"    start_response('200 OK', [])\n    return [b'%s']\n", debian},
-	{config.AdapterASGI, "asgi.py", "import asyncio\nasync def app(scope, receive, send):\n    assert scope['type'] == 'http'\n    if scope['path'] == '/hang':\n        await asyncio.sleep(1000)\n" +
-		"    await send({'type': 'http.response.start', 'status': 200, 'headers': []})\n    await send({'type': 'http.response.body', 'body': b'%s'})\n", debian},
-	{config.AdapterNode, "index.mjs", "export default { fetch: (request) => request.url.endsWith('/hang') ? new Promise(() => {}) : new Response('%s') };\n", ""},
-	{config.AdapterBun, "index.mjs", "export default { fetch: (request) => request.url.endsWith('/hang') ? new Promise(() => {}) : new Response('%s') };\n", ""},
+	{config.AdapterRack, "config.ru", "run ->(env) do\n  sleep if env['PATH_INFO'] == '/hang'\n  [200, {}, [env['PATH_INFO'] == '/env' ? \"#{Process.pid} #{ENV['VALUE']}\" : '%s']]\nend\n", debian},
+	{config.AdapterWSGI, "app.py", "import os, time\ndef app(environ, start_response):\n    if environ['PATH_INFO'] == '/hang':\n        time.sleep(1000)\n" +
+		"    start_response('200 OK', [])\n    if environ['PATH_INFO'] == '/env':\n        return [f\"{os.getpid()} {os.environ.get('VALUE')}\".encode()]\n    return [b'%s']\n", debian},
+	{config.AdapterASGI, "asgi.py", "import asyncio, os\nasync def app(scope, receive, send):\n    assert scope['type'] == 'http'\n    if scope['path'] == '/hang':\n        await asyncio.sleep(1000)\n" +
+		"    body = f\"{os.getpid()} {os.environ.get('VALUE')}\".encode() if scope['path'] == '/env' else b'%s'\n" +
+		"    await send({'type': 'http.response.start', 'status': 200, 'headers': []})\n    await send({'type': 'http.response.body', 'body': body})\n", debian},
+	{config.AdapterNode, "index.mjs", smallScript, ""},
+	{config.AdapterBun, "index.mjs", smallScript, ""},
 }
+
+const smallScript = `export default { fetch(request) {
+  if (request.url.endsWith('/hang')) return new Promise(() => {});
+  return new Response(request.url.endsWith('/env') ? process.pid + ' ' + process.env.VALUE : '%s');
+} };
+`
 
 // eachSmallApp runs a test with a folder for each of the apps. save saves the app's
 // file, so that it answers so.

@@ -78,6 +78,9 @@ func TestPreload(t *testing.T) {
 			if gone(molds[3]) {
 				t.Error("the process that has loaded the app has ended")
 			}
+			if s, err := a.status(); err != nil || len(s.Preloaded) != 1 || s.Preloaded[0].PID != molds[3] || s.Preloaded[0].Forks != 3 || s.Preloaded[0].Memory <= 0 {
+				t.Errorf("the status does not tell of it: %+v, %v", s.Preloaded, err)
+			}
 			for _, w := range a.workers(t) {
 				if w.PID == molds[3] || w.Memory <= 0 {
 					t.Errorf("worker %d: process %d, %d bytes", w.ID, w.PID, w.Memory)
@@ -123,6 +126,33 @@ func outlivesMold(t *testing.T, a *app, mold int) {
 	}
 	if n := len(a.molds()); n != 5 {
 		t.Errorf("the app was loaded %d times", n)
+	}
+}
+
+// What does not load in time is ended, with all that is known of it, and replaces nothing.
+func TestPreloadThatHangs(t *testing.T) {
+	for example, hangs := range map[string][2]string{
+		"sinatra": {"config.ru", "\nwarn 'waiting for the data base'\nsleep\n"},
+		"flask":   {"app.py", "\nimport sys, time\nprint('waiting for the data base', file=sys.stderr)\ntime.sleep(1000)\n"},
+	} {
+		t.Run(example, func(t *testing.T) {
+			testkit.Need(t, "ruby", "/usr/bin/python3")
+			dir := preloaded(t, example)
+			addTo(t, filepath.Join(dir, "ripd.toml"), "start_timeout = \"5s\"\n")
+			a := serve(t, dir, "w:2", "--hot-reload=none")
+			addTo(t, filepath.Join(dir, hangs[0]), hangs[1])
+			clients := startCrowd(a, 4)
+			code, out, errOut := a.ctl("restart")
+			clients.stop(t)
+			if code != 5 || !strings.Contains(out+errOut, "start_timeout (5.0 s)") || !strings.Contains(out+errOut, "waiting for the data base") {
+				t.Errorf("restart with code that hangs: exit code %d\n%s%s", code, out, errOut)
+			}
+			testkit.Eventually(t, testkit.Timeout, func() bool {
+				s, err := a.status()
+				return err == nil && len(s.Preloaded) == 1 && s.Preloaded[0].Generation == 1
+			}, "the end of what hangs")
+			ends(t, a)
+		})
 	}
 }
 

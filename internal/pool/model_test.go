@@ -1,6 +1,7 @@
 package pool_test
 
 import (
+	"cmp"
 	"slices"
 	"time"
 
@@ -175,7 +176,8 @@ func (m *model) park(s *seat) {
 	s.phase, s.parked = idle, m.parks
 }
 
-// pick returns the idle seat whose turn it is: newest generation, then idle longest.
+// pick returns the idle seat whose turn it is: newest generation, then the worker with
+// the fewest requests, then idle longest.
 func (m *model) pick() *seat {
 	var best *seat
 	for _, p := range m.workers {
@@ -183,8 +185,8 @@ func (m *model) pick() *seat {
 			if !m.eligible(s) {
 				continue
 			}
-			if best == nil || p.spec.Generation > best.process.spec.Generation ||
-				p.spec.Generation == best.process.spec.Generation && s.parked < best.parked {
+			if best == nil || cmp.Or(cmp.Compare(best.process.spec.Generation, p.spec.Generation),
+				cmp.Compare(p.inFlight(), best.process.inFlight()), cmp.Compare(s.parked, best.parked)) < 0 {
 				best = s
 			}
 		}

@@ -312,23 +312,39 @@ func (p *Pool) dispatch() {
 	}
 }
 
-// pick takes the slot that has been idle longest out of the idle list, of the
-// newest generation that has one idle. It returns nil when none is eligible.
+// lookMost is how many idle slots are looked at for one whose worker has less to do.
+// Workers of one slot have nothing to do while it is idle: the first one is taken.
+const lookMost = 256
+
+// pick takes a slot out of the idle list: of the newest generation that has one
+// idle, of its workers one that has the fewest requests in flight, and of these the
+// slot that has been idle longest. It returns nil when none is eligible.
 func (p *Pool) pick() *Slot {
 	best := p.idle.head
 	if best == nil {
 		return nil
 	}
-	for s := best; s != nil && best.worker.spec.Generation < p.newest; s = s.next {
-		if s.worker.spec.Generation > best.worker.spec.Generation {
+	looked := 0
+	for s := best; s != nil && (best.worker.spec.Generation < p.newest || best.worker.inFlight > 0 && looked < lookMost); s = s.next {
+		if s.before(best) {
 			best = s
 		}
+		looked++
 	}
 	if best.worker.spec.Generation < p.required {
 		return nil
 	}
 	p.idle.remove(best)
 	return best
+}
+
+// before tells whether the slot is the better choice, whatever their order in the
+// idle list.
+func (s *Slot) before(other *Slot) bool {
+	if a, b := s.worker.spec.Generation, other.worker.spec.Generation; a != b {
+		return a > b
+	}
+	return s.worker.inFlight < other.worker.inFlight
 }
 
 // lease gives the request to the slot.

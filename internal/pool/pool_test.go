@@ -305,6 +305,34 @@ func TestWhoseTurnItIs(t *testing.T) {
 	}
 }
 
+// A worker that takes several requests gets the next one when no other has fewer.
+func TestTheLeastBusyWorkerIsTaken(t *testing.T) {
+	p := still(0)
+	var slots []*pool.Slot
+	for n := range 3 {
+		_, s := readyWorker(t, p, pool.WorkerSpec{ID: n + 1, Generation: 1, Slots: 3})
+		slots = append(slots, s...)
+	}
+	for _, s := range slots {
+		p.Turn(s, 0)
+	}
+	var got []int
+	for range slots {
+		one := ticket("one")
+		if v := p.Submit(one, 0); v != pool.Leased {
+			t.Fatal(v)
+		}
+		for _, s := range slots {
+			if s.Given() && take(t, s) == one {
+				got = append(got, s.Worker().Spec().ID)
+			}
+		}
+	}
+	if want := []int{1, 2, 3, 1, 2, 3, 1, 2, 3}; !slices.Equal(got, want) {
+		t.Fatalf("%v, want %v", got, want)
+	}
+}
+
 func TestHopelessEndsWithAWorkerThatIsReady(t *testing.T) {
 	p := still(4)
 	w, slots := readyWorker(t, p, pool.WorkerSpec{ID: 1})

@@ -125,7 +125,7 @@ func TestClientLeavesTheQueue(t *testing.T) {
 			r.worker(handler(func(*http.Request) string { <-release; return ok("") }))
 			first := r.dial()
 			first.write("GET / HTTP/1.1\r\nHost: test\r\n\r\n")
-			testkit.Eventually(t, testkit.Timeout, func() bool { return r.inFlight() == 1 })
+			testkit.Eventually(t, 5*time.Second, func() bool { return r.server.Pool().Snapshot(r.server.Now()).Workers[0].InFlight == 1 })
 			second := r.dial()
 			second.write("GET /left " + proto + "\r\nHost: test\r\n\r\n")
 			length := func(n int) func() bool {

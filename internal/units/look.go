@@ -45,6 +45,9 @@ type Unit struct {
 	Since                   time.Time
 	// NeedReload: files have changed since systemd has read them.
 	NeedReload bool
+	// Fragment is the unit's file, DropIns are those beside it.
+	Fragment string
+	DropIns  []string
 	// PID, Memory (bytes; 0: not known), Status (the service's own words), User, Environment,
 	// the descriptors' limit, and the rate limit of the journal are of services.
 	PID          int
@@ -54,6 +57,23 @@ type Unit struct {
 	Descriptors  uint64
 	LogInterval  time.Duration
 	LogBurst     uint32
+	// Restarts is how often systemd has started the service again by itself since it was
+	// started by somebody. Group is its control group, "" while it does not run.
+	Restarts uint32
+	Group    string
+	Sandbox  Sandbox
+}
+
+// Sandbox is what a service sees of the file system (systemd.exec(5)).
+type Sandbox struct {
+	// Home is ProtectHome=: no, yes, read-only or tmpfs. PrivateTmp hides /tmp and /var/tmp.
+	Home       string
+	PrivateTmp bool
+	// System is ProtectSystem=: no, yes, full or strict.
+	System string
+	// Inaccessible are hidden, Writable are writable, and Bound are there, whatever
+	// else is said.
+	Inaccessible, Writable, Bound []string
 }
 
 // Socket is a socket unit.
@@ -134,6 +154,8 @@ func (b *Bus) App(ctx context.Context, name string) (App, error) {
 	s.Environment, s.Descriptors = get[[]string](p, "Environment"), get[uint64](p, "LimitNOFILE")
 	s.LogInterval = time.Duration(min(get[uint64](p, "LogRateLimitIntervalUSec"), 1<<40)) * time.Microsecond
 	s.LogBurst = get[uint32](p, "LogRateLimitBurst")
+	s.Restarts, s.Group = get[uint32](p, "NRestarts"), get[string](p, "ControlGroup")
+	s.Sandbox = sandboxOf(p)
 	for _, unit := range sockets(name) {
 		p, err := b.properties(ctx, unit, "Socket")
 		if err != nil {
@@ -203,11 +225,27 @@ func unitOf(name string, p map[string]dbus.Variant) Unit {
 	u := Unit{
 		Name: name, Load: get[string](p, "LoadState"), Active: get[string](p, "ActiveState"), Sub: get[string](p, "SubState"),
 		Enabled: get[string](p, "UnitFileState"), Result: get[string](p, "Result"), NeedReload: get[bool](p, "NeedDaemonReload"),
+		Fragment: get[string](p, "FragmentPath"), DropIns: get[[]string](p, "DropInPaths"),
 	}
 	if µs := get[uint64](p, "StateChangeTimestamp"); µs > 0 && µs < 1<<62 {
 		u.Since = time.UnixMicro(int64(µs))
 	}
 	return u
+}
+
+func sandboxOf(p map[string]dbus.Variant) Sandbox {
+	s := Sandbox{
+		Home: get[string](p, "ProtectHome"), PrivateTmp: get[bool](p, "PrivateTmp"), System: get[string](p, "ProtectSystem"),
+		Inaccessible: get[[]string](p, "InaccessiblePaths"), Writable: get[[]string](p, "ReadWritePaths"),
+	}
+	for _, kind := range []string{"BindPaths", "BindReadOnlyPaths"} {
+		for _, bind := range get[[][]any](p, kind) {
+			if len(bind) > 1 {
+				s.Bound = append(s.Bound, fmt.Sprint(bind[1]))
+			}
+		}
+	}
+	return s
 }
 
 // get gives a property; the zero value when it is not there or of another type.

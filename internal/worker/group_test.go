@@ -199,7 +199,7 @@ func TestOutOfMemory(t *testing.T) {
 	const limit = 32 << 20
 	s := spec(t, "")
 	s.MemoryMax = limit
-	s.Command = shell(`sleep 1000 & echo child $!; x=$(head -c 200000000 /dev/zero | tr '\0' x); sleep 1000`)
+	s.Command = shell(`sleep 1000 & echo child $!; head -c 200000000 /dev/zero | tail -n 1 >/dev/null; sleep 1000`)
 	p, r := start(t, l, s)
 	child, err := strconv.Atoi(r.waitLine(t, "child "))
 	if err != nil {

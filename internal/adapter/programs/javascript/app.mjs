@@ -64,6 +64,8 @@ export class App {
       this.state = { handler: await this.#handler() };
     } catch (error) {
       if (!evenBroken) throw error;
+      // ripd looks once more whether this was half of a save.
+      if (this.#mode === 'process') await pause(PATIENCE_MS);
       this.#broken(error);
       this.#pending.add(this.#entry);
     }
@@ -217,7 +219,9 @@ export class App {
     const loaded = this.#engine.loaded();
     this.#looked = loaded.size;
     const files = this.#mode === 'module' ? [...loaded].filter(fixed) : [...loaded];
-    return [...new Set([...this.#beyond, ...files])].slice(0, FILES_MAX);
+    // In the mode process these are folders in which what was missing may appear.
+    const places = this.#mode === 'process' ? this.#stamps.paths() : [];
+    return [...new Set([...this.#beyond, ...files, ...places])].slice(0, FILES_MAX);
   }
 
   // reports: ripd is told of what a request loads.

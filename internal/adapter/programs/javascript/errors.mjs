@@ -1,4 +1,5 @@
 // What the log and the error page say of an error.
+import fs from 'node:fs';
 import { fileURLToPath } from 'node:url';
 
 const FIELD_MAX = 8 << 10; // bytes of the field Rip-Worker-Error
@@ -24,7 +25,23 @@ export function explain(error) {
     if (!file.includes('/node_modules/')) return { message, file: decodeURI(file), line: Number(line), trace };
   }
   const importer = / (?:imported )?from '?(?:file:\/\/)?(\/[^\s?']+)/.exec(message)?.[1] ?? '';
-  return { message, file: importer, line: 0, trace };
+  const wanted = /Cannot find (?:module|package) '([^']+)'/.exec(message)?.[1];
+  return { message, file: importer, line: lineOf(importer, wanted), trace };
+}
+
+const IMPORTER_MAX = 1 << 20; // bytes that are looked through
+
+// lineOf is the line in which a file names another one, 0 when none does. Neither
+// Node nor Bun tells it.
+function lineOf(file, wanted) {
+  const name = wanted?.split('/').at(-1);
+  try {
+    if (!file || !name || fs.statSync(file).size > IMPORTER_MAX) return 0;
+    const lines = fs.readFileSync(file, 'utf8').split('\n');
+    return lines.findIndex((line) => /\b(?:from|import|require)\b/.test(line) && line.includes(name)) + 1;
+  } catch {
+    return 0;
+  }
 }
 
 // The worker's own calls are no news for those who wrote the app.

@@ -24,7 +24,7 @@ export async function run(engine) {
   const app = new App({ engine, listening, entry, root: RIP_ROOT ?? path.dirname(entry), mode });
   try {
     if (mode !== 'none') engine.watch();
-    await app.load({ evenBroken: mode === 'module' && RIP_DEVELOPMENT === '1' });
+    await app.load({ evenBroken: mode !== 'none' && RIP_DEVELOPMENT === '1' });
   } catch (error) {
     say(`the app could not be loaded: ${traceOf(error)}${hint(error)}`);
     process.exit(1);

@@ -56,7 +56,10 @@ def forked(text, fds):
         worker.warn(f"a worker cannot be forked: {error}")
         return False
     if middle:
-        os.waitpid(middle, 0)
+        try:
+            os.waitpid(middle, 0)
+        except ChildProcessError:
+            pass  # a library waits for all children
         return False
     try:
         become(text, fds)

@@ -53,7 +53,11 @@ module Ripd
         return true
       end
       ios.each(&:close)
-      Process.wait(middle)
+      begin
+        Process.wait(middle)
+      rescue Errno::ECHILD
+        nil # a library waits for all children
+      end
       false
     rescue SystemCallError => e
       Ripd.warn("a worker cannot be forked: #{e.message}")
