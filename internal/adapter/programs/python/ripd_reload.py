@@ -150,7 +150,7 @@ class Tracker:
 
     def read(self, path, name):
         """Reads a module's source. One that was emptied just now is being saved: it gets a moment."""
-        deadline = time.monotonic() + worker.GRACE_SECONDS
+        deadline = time.monotonic() + worker.AWAY_SECONDS
         while True:
             since, stamp = clock(), stamp_of(path)
             with open(path, "rb") as file:
@@ -346,9 +346,9 @@ class Reloader:
 
     def load_again(self):
         """Loads what has changed. A file that is being saved gets a moment."""
-        deadline = time.monotonic() + worker.GRACE_SECONDS
+        deadline, away = time.monotonic() + worker.GRACE_SECONDS, time.monotonic() + worker.AWAY_SECONDS
         while True:
-            while self.tracker.unfinished() and time.monotonic() < deadline:
+            while self.tracker.unfinished() and time.monotonic() < away:
                 time.sleep(0.002)
                 self.dirty.update(self.tracker.changed())
             error = self.attempt(self.affected())

@@ -83,7 +83,7 @@ module Ripd
 
     # Waits for files that were emptied or taken away just now: they are being saved.
     def settle(paths)
-      deadline = Process.clock_gettime(Process::CLOCK_MONOTONIC) + GRACE_SECONDS
+      deadline = Process.clock_gettime(Process::CLOCK_MONOTONIC) + AWAY_SECONDS
       sleep 0.005 while paths.any? { |p| unfinished?(p) } && Process.clock_gettime(Process::CLOCK_MONOTONIC) < deadline
     end
 
