@@ -199,7 +199,7 @@ func TestOutOfMemory(t *testing.T) {
 	const limit = 32 << 20
 	s := spec(t, "")
 	s.MemoryMax = limit
-	s.Command = shell(`sleep 1000 & echo child $!; head -c 200000000 /dev/zero | tail -n 1 >/dev/null; sleep 1000`)
+	s.Command = shell(`sleep 1000 & echo child $!; dd if=/dev/zero of=/dev/null bs=200000000 count=1; sleep 1000`)
 	p, r := start(t, l, s)
 	child, err := strconv.Atoi(r.waitLine(t, "child "))
 	if err != nil {
@@ -222,5 +222,27 @@ func TestOutOfMemory(t *testing.T) {
 	}
 	if exists(child) {
 		t.Error("its child lives")
+	}
+}
+
+// A forked worker leaves the mold's group for its own before it runs the app, and
+// so outlives the mold.
+func TestGroupOfAForkedWorker(t *testing.T) {
+	l, dir := grouped(t)
+	m, _ := newMold(t, l, "", `print("in", open("/proc/self/cgroup").read().split("0::")[1].split()[0], flush=True)
+time.sleep(1000)`)
+	p, r := forkWorker(t, m, 1)
+	if in := r.waitLine(t, "in "); in != "/"+filepath.Base(dir)+"/worker-1.7" || p.Group() != in || filepath.Base(m.Group()) != "worker-0.0" {
+		t.Errorf("the worker is in %s, its group is %s, and the mold's %s", in, p.Group(), m.Group())
+	}
+	m.Kill()
+	waitDone(t, m.Process)
+	if ended(p.PID()) {
+		t.Error("the worker has ended with its mold")
+	}
+	p.Kill()
+	waitDone(t, p)
+	if groups, err := filepath.Glob(filepath.Join(dir, "worker-*")); err != nil || len(groups) > 0 {
+		t.Errorf("groups %q, %v", groups, err)
 	}
 }
