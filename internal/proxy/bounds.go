@@ -142,7 +142,7 @@ func (s *Server) boundConnections(c *config.Config) {
 	n := connectionsFor(c, limit.Cur)
 	if n < c.Limits.Connections && int64(n) != s.most.Load() {
 		s.log.Warn("fewer connections than limits.connections are taken: the limit of open files is too low (ulimit -n, LimitNOFILE=)",
-			"connections", n, "limits.connections", c.Limits.Connections, "open_files", limit.Cur)
+			"connections", n, "asked", c.Limits.Connections, "open_files", limit.Cur)
 	}
 	s.most.Store(int64(n))
 }

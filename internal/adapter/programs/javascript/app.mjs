@@ -115,7 +115,7 @@ export class App {
   }
 
   async #reload(changed) {
-    for (;;) {
+    for (const end = Date.now() + SETTLE_MOST_MS; ; ) {
       await settled(changed);
       const affected = this.#affected(changed);
       const before = new Map();
@@ -127,7 +127,11 @@ export class App {
       this.#look();
       if (failed === null) {
         this.#pending.clear();
-        return this.#forget();
+        this.#forget();
+        // What was saved while it was loaded may be there in part.
+        changed = this.#stamps.changed();
+        if (changed.length > 0 && Date.now() < end) continue;
+        return;
       }
       for (const file of affected) this.#pending.add(file);
       // Half of a save is no fault of the app: see what comes of it.

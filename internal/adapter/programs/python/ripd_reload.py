@@ -155,8 +155,9 @@ class Tracker:
             since, stamp = clock(), stamp_of(path)
             with open(path, "rb") as file:
                 content = file.read()
-            fresh = stamp is not None and since - stamp[1] < 1_000_000_000
-            if content or not fresh or time.monotonic() > deadline:
+            after = stamp_of(path)  # it may have been emptied since the first look
+            fresh = after is not None and clock() - after[1] < 1_000_000_000
+            if content and after == stamp or not fresh or time.monotonic() > deadline:
                 break
             time.sleep(0.005)
         self.edges[name] = set()

@@ -262,15 +262,19 @@ module Ripd
 
     # Loads the app anew. When that fails, everything is as it was, and the error is kept.
     def renew(changed)
-      deadline = Process.clock_gettime(Process::CLOCK_MONOTONIC) + GRACE_SECONDS
+      began = Process.clock_gettime(Process::CLOCK_MONOTONIC)
       begin
-        @tracker.settle(changed)
-        attempt
+        loop do
+          @tracker.settle(changed)
+          attempt
+          changed = @tracker.changed # what was saved while it was loaded may be there in part
+          break if changed.empty? || Process.clock_gettime(Process::CLOCK_MONOTONIC) > began + AWAY_SECONDS
+        end
         @error = nil
       rescue SystemExit, Exception => e # rubocop:disable Lint/RescueException
         raise if e.is_a?(SignalException)
 
-        if Process.clock_gettime(Process::CLOCK_MONOTONIC) < deadline
+        if Process.clock_gettime(Process::CLOCK_MONOTONIC) < began + GRACE_SECONDS
           sleep 0.01
           changed = @tracker.changed
           retry
