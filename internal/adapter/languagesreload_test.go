@@ -165,6 +165,8 @@ func TestZeitwerkReloads(t *testing.T) {
 		{"app/shop/price.rb", "module Shop\n  class Price\n    VALUE = 2\n  end\nend\n", "200 page 2"},
 		{"app/shop/price.rb", "module Shop\n  class Price\n    VALUE = (\n  end\nend\n", "500 Internal Server Error\n"}, // loaded by the request
 		{"app/shop/price.rb", "module Shop\n  class Price\n    VALUE = 3\n  end\nend\n", "200 page 3"},
+		{"app/shop/page.rb", "module Shop\n  class Page\n    def self.text = \"page #{Shop::Tax::VALUE}\"\n  end\nend\n", "500 Internal Server Error\n"},
+		{"app/shop/tax.rb", "module Shop\n  class Tax\n    VALUE = 4\n  end\nend\n", "200 page 4"}, // a file that is new
 	}...)
 }
 

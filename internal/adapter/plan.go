@@ -77,12 +77,12 @@ var languages = map[string]struct {
 	config.AdapterWSGI: {"python/wsgi.py", python, pythonLocks},
 	config.AdapterASGI: {"python/asgi.py", python, pythonLocks},
 	config.AdapterNode: {"javascript/node.mjs", words("node"), nodeLocks},
-	config.AdapterBun:  {"javascript/bun.mjs", words("bun", "run"), append([]string{"bun.lock", "bun.lockb", "bunfig.toml"}, nodeLocks...)},
+	config.AdapterBun:  {"javascript/bun.mjs", words("bun", "run"), append([]string{"bun.lock", "bun.lockb", "bunfig.toml", ".env", ".env.local", ".env.development", ".env.production"}, nodeLocks...)},
 }
 
 var (
 	pythonLocks = []string{"requirements.txt", "Pipfile.lock", "poetry.lock", "uv.lock"}
-	nodeLocks   = []string{"package.json", "package-lock.json", "yarn.lock", "pnpm-lock.yaml"}
+	nodeLocks   = []string{"package.json", "package-lock.json", "npm-shrinkwrap.json", "yarn.lock", "pnpm-lock.yaml", "tsconfig.json"}
 )
 
 func words(command ...string) func(string) []string {

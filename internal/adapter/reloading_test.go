@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"ripd/internal/testkit"
 )
@@ -113,6 +114,39 @@ func TestJavaScriptModuleMode(t *testing.T) {
 				}
 			})
 		}
+	})
+}
+
+// What a request imports is kept an eye on after what imports it was loaded anew,
+// also if it was loaded so long ago that its stamp is sure.
+func TestJavaScriptLazyImports(t *testing.T) {
+	eachRuntime(t, func(t *testing.T, r engine) {
+		dir := t.TempDir()
+		put(t, dir, map[string]string{
+			"index.mjs": "import { createRequire } from 'node:module';\nconst require = createRequire(import.meta.url);\n" +
+				"export default { fetch: async () => new Response(`1 ${(await import('./esm.mjs')).n} ${require('./cjs.cjs').n}`) };",
+			"esm.mjs": "export const n = 1;", "cjs.cjs": "exports.n = 1;"})
+		old := time.Now().Add(-time.Hour)
+		for _, name := range []string{"esm.mjs", "cjs.cjs"} {
+			if err := os.Chtimes(filepath.Join(dir, name), old, old); err != nil {
+				t.Fatal(err)
+			}
+		}
+		w := startJS(t, r, filepath.Join(dir, "index.mjs"), "RIP_RELOAD=module", "RIP_DEVELOPMENT=1")
+		index, err := os.ReadFile(filepath.Join(dir, "index.mjs"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		// Until the stamps are sure; there is nothing to be seen of that from outside.
+		for end := time.Now().Add(100 * time.Millisecond); time.Now().Before(end); {
+			checkStep(t, w, dir, reloadStep{name: "at first", want: "200 1 1 1"})
+		}
+		put(t, dir, map[string]string{"index.mjs": strings.Replace(string(index), "`1 ", "`2 ", 1)})
+		checkStep(t, w, dir, reloadStep{name: "the entry", want: "200 2 1 1"})
+		put(t, dir, map[string]string{"cjs.cjs": "exports.n = 2;"})
+		checkStep(t, w, dir, reloadStep{name: "CommonJS", want: "200 2 1 2"})
+		put(t, dir, map[string]string{"esm.mjs": "export const n = 2;"})
+		checkStep(t, w, dir, reloadStep{name: "an ES module", want: "200 2 2 2"})
 	})
 }
 

@@ -201,6 +201,7 @@ func (d *day) administratorsWin(t *testing.T) {
 		}
 	}
 	d.Run("systemctl", "daemon-reload")
-	d.Run("systemctl", "restart", "ripd@shop.socket", "ripd@shop.service")
+	d.Run("ripctl", "stop", "shop")
+	d.Run("ripctl", "start", "shop")
 	d.Answers(shop, "/ping", "200 pong")
 }

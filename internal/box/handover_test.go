@@ -69,7 +69,9 @@ func TestHandOver(t *testing.T) {
 			load.report(t, "upgrades")
 			load = b.Load(socket, "/ping", "200 pong", 4)
 			for range repeat(t, 1) {
+				before := load.Good()
 				b.Run("systemctl", "restart", "ripd@shop.service")
+				testkit.Eventually(t, testkit.Timeout, func() bool { return load.Good() > before+50 }, "answers after a restart")
 			}
 			load.report(t, "restarts")
 			if n, err := strconv.Atoi(b.Property("ripd@shop", "NRestarts")); err != nil || n != 0 {

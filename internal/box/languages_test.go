@@ -13,7 +13,7 @@ import (
 // language is an app in one language. Its folder is below testdata/languages.
 type language struct {
 	name string
-	file string // its ripd.toml, but for the app
+	file string // its ripd.toml, but for the app and the number of workers
 	want string // what it answers begins so
 }
 
@@ -26,6 +26,7 @@ var spoken = []language{
 	{"python", "", "200 child=True"},
 	{"java", "command = [\"java\", \"Worker.java\"]\n", "200 jit=true child=true"},
 	{"luajit", "command = [\"luajit\", \"worker.lua\"]\n", "200 jit=true child=true"},
+	{"activated", "command = [\"node\", \"server.mjs\"]\nworkers.activation = true\nworkers.ready = \"listen\"\n", "200 jit=true given=true"},
 }
 
 // httpSocket is where an app answers in a bare box.
@@ -74,7 +75,7 @@ func (b *Box) serveLanguage(l language) {
 	for _, file := range files {
 		b.Copy(file, "/srv/"+l.name+"/"+filepath.Base(file), 0o644)
 	}
-	b.Write("/etc/ripd/"+l.name+".toml", "app = \"/srv/"+l.name+"\"\n"+l.file+"[workers]\ncount = 1\n", 0o644)
+	b.Write("/etc/ripd/"+l.name+".toml", "app = \"/srv/"+l.name+"\"\n"+l.file+"workers.count = 1\n", 0o644)
 }
 
 func (b *Box) speaks(l language) {
@@ -199,7 +200,7 @@ func (b *Box) credentials() {
 	if err != nil {
 		b.t.Fatal(err)
 	}
-	b.Write(file, "env_credentials = { FROM_CREDENTIAL = \"database-url\" }\n"+string(before)+"credentials = [\"signing-key\"]\n", 0o644)
+	b.Write(file, "env_credentials = { FROM_CREDENTIAL = \"database-url\" }\n"+string(before)+"workers.credentials = [\"signing-key\"]\n", 0o644)
 	// Without them it does not start, and says why.
 	b.Fail("systemctl", "restart", "ripd@python.service")
 	const problem = "workers.credentials: the credential signing-key: CREDENTIALS_DIRECTORY is not set; run systemctl edit ripd@python, " +

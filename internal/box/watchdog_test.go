@@ -91,6 +91,7 @@ func (b *Box) hangs(part string, lost int) {
 		}()
 	}
 	b.killedByWatchdog(part, pid)
+	b.knowsTheWatchdog()
 	var bad []string
 	for range wedgeClients {
 		if got := testkit.Receive(b.t, testkit.Timeout, answers, "a client's answer"); got != "200 pong" {
@@ -99,6 +100,14 @@ func (b *Box) hangs(part string, lost int) {
 	}
 	if len(bad) > lost || strings.Contains(strings.Join(bad, " "), "refused") {
 		b.t.Errorf("%d of %d clients were not served: %q", len(bad), wedgeClients, bad)
+	}
+}
+
+// knowsTheWatchdog asks doctor why the ripd that runs now is not the first.
+func (b *Box) knowsTheWatchdog() {
+	b.t.Helper()
+	if out := b.Run("ripctl", "doctor", "shop"); !strings.Contains(out, "a part of ripd hung once since the machine's start") {
+		b.t.Errorf("doctor does not know of the watchdog:\n%s", out)
 	}
 }
 

@@ -103,8 +103,8 @@ var settings = []setting{
 		key: "workers.serial", def: `false`, kind: kindBool, sample: `true`,
 		field: func(c *Config) any { return &c.Workers.Serial },
 		doc: "Whether a worker that is given several requests (`workers.concurrency`) runs them one after the other, in the order in which they came: the next one waits in the worker, and not in ripd's queue. " +
-			"For the demo and for apps that an adapter loads; a program decides itself what it does with its requests. A short request may then wait behind a long one while another worker is free, and " +
-			"`timeouts.read` has to be enough for `concurrency` requests.",
+			"For the demo and for apps that an adapter loads; a program decides itself what it does with its requests. A short request may then wait behind a long one while another worker has become free, and " +
+			"`timeouts.read` has to be enough for `concurrency` requests. [Benchmarks](benchmarks.md) say when it pays.",
 	},
 	{
 		key: "workers.preload", def: `false`, kind: kindBool, sample: `true`,

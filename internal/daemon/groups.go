@@ -40,7 +40,7 @@ func (a *app) openGroups() {
 	case !g.tree.Has(cgroup.Memory):
 		a.log.Info("workers have control groups of their own, and their memory is read from /proc", "reason", g.reason())
 	default:
-		a.log.Debug("workers have control groups of their own", "in", g.tree.Path(), "controllers", strings.Join(g.tree.Controllers(), " "))
+		a.log.Debug("workers have control groups of their own", "group", g.tree.Path(), "controllers", strings.Join(g.tree.Controllers(), " "))
 	}
 	a.notes = append(a.notes, a.groups.notes(a.config)...)
 }

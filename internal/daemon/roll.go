@@ -99,7 +99,7 @@ const (
 	rollRetryWait = time.Second
 	// saveMost is how long a file may be missing or half-written while it is saved:
 	// after that long, a strict roll that has failed is tried once more.
-	saveMost = 250 * time.Millisecond
+	saveMost = 500 * time.Millisecond
 )
 
 // enter moves the roll along one legal transition.

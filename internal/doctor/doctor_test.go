@@ -217,7 +217,7 @@ func TestFaults(t *testing.T) {
 			os.Symlink("socket:[4242]", c.root+"/proc/812/fd/3")
 		}, checkPorts, Problem, []string{"[::]:8080 is taken by nginx (process 812, nginx.service)", "systemctl stop nginx.service"}},
 		{"a taken port, seen from afar", func(c *clinic) { c.p.Unit.Sockets[0].Active = "failed" }, checkPorts, Problem, []string{"a program of user 33"}},
-		{"other addresses", func(c *clinic) { c.write("/proc/net/tcp6", "", 0o644) }, checkPorts, Warning, []string{"systemctl restart ripd@shop.socket ripd@shop"}},
+		{"other addresses", func(c *clinic) { c.write("/proc/net/tcp6", "", 0o644) }, checkPorts, Warning, []string{"ripctl stop shop && ripctl start shop"}},
 		{"no user", func(c *clinic) {
 			c.host.Account = func(string) (int, []int, error) { return 0, nil, errors.New("unknown") }
 		}, checkUser, Problem, []string{"useradd --system ripd"}},
@@ -243,7 +243,11 @@ func TestFaults(t *testing.T) {
 		{"a closed door", func(c *clinic) { c.p.Status, c.p.StatusErr = nil, api.ErrDenied }, checkControl, Unseen, []string{"group ripctl"}},
 		{"no answer", func(c *clinic) { c.p.Status, c.p.StatusErr = nil, api.ErrNoAnswer }, checkControl, Problem, []string{"does not answer"}},
 		{"an older ripd runs", func(c *clinic) { c.p.Version = "1.0.1" }, checkVersion, Warning, []string{"1.0.0", "ripctl upgrade shop"}},
+		{"a worker that crashed", func(c *clinic) {
+			c.p.Status.CrashLoops = []api.CrashLoop{{Worker: 2, Count: 5, Exit: "exit status 3"}}
+		}, checkWorkers, Warning, []string{"it is ready since"}},
 		{"a crashing worker", func(c *clinic) {
+			c.p.Status.Workers.Ready = 1
 			c.p.Status.CrashLoops = []api.CrashLoop{{Worker: 2, Count: 5, Exit: "exit status 3", LastWords: []string{"no shelves"}}}
 		}, checkWorkers, Problem, []string{"worker 2 ended 5 times", "no shelves"}},
 		{"a bad roll", func(c *clinic) {

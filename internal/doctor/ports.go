@@ -58,7 +58,7 @@ func (e *exam) addresses(s *units.Socket) {
 		case err != nil:
 			e.add(checkPorts, Unseen, "", "%s: %v", address, err)
 		case s.Active == "active" && len(held) == 0:
-			next := fmt.Sprintf("systemctl restart %s ripd@%s", s.Name, e.Name)
+			next := fmt.Sprintf("ripctl stop %[1]s && ripctl start %[1]s", e.Name)
 			e.add(checkPorts, Warning, next, "%s is active and does not listen on %s yet: it was opened with other addresses", s.Name, address)
 		case s.Active != "active" && len(held) > 0:
 			e.taken(address, held[0])

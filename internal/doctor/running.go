@@ -55,8 +55,12 @@ func (e *exam) workers() {
 		return
 	}
 	for _, c := range s.CrashLoops {
+		level, now := Problem, ""
+		if s.Workers.Ready >= s.Workers.Wanted {
+			level, now = Warning, "; it is ready since"
+		}
 		next := fmt.Sprintf("mend the app; \"ripctl restart %s\" starts it at once", e.Name)
-		e.add(checkWorkers, Problem, next, "worker %d ended %d times in a row: %s", c.Worker, c.Count, c.Exit).Words = c.LastWords
+		e.add(checkWorkers, level, next, "worker %d ended %d times in a row: %s%s", c.Worker, c.Count, c.Exit, now).Words = c.LastWords
 	}
 	if r := s.LastRoll; r != nil && r.Verdict != api.VerdictDone {
 		next := fmt.Sprintf("mend the app or the file, then: ripctl %s %s", r.Kind, e.Name)

@@ -140,7 +140,7 @@ func (e *exam) state(ctx context.Context) {
 	case service.Active == "failed":
 		e.add(checkState, Problem, logs, "%s has failed (%s)", service.Name, resultWords(service.Result)).Words = e.lastWords(ctx)
 	case service.Sub == "auto-restart" || service.Active == "activating" && service.Restarts > 0:
-		e.add(checkState, Problem, logs, "%s does not start, and is tried again (%s), %d times so far", service.Name, resultWords(service.Result), service.Restarts).Words = e.lastWords(ctx)
+		e.add(checkState, Problem, logs, "%s does not start, and is tried again (%s), %s so far", service.Name, resultWords(service.Result), times(int(service.Restarts))).Words = e.lastWords(ctx)
 	case service.Active == "active" && service.Restarts > 0:
 		e.restarted(ctx)
 	}
@@ -162,24 +162,31 @@ func (e *exam) state(ctx context.Context) {
 	}
 }
 
+func times(n int) string {
+	if n == 1 {
+		return "once"
+	}
+	return fmt.Sprintf("%d times", n)
+}
+
 // restarted says why systemd has started the service again.
 func (e *exam) restarted(ctx context.Context) {
-	n := e.Unit.Service.Restarts
+	n := times(int(e.Unit.Service.Restarts))
 	counts, err := e.failures(ctx)
 	switch {
 	case counts["watchdog"] > 0:
-		e.add(checkState, Warning, "ripctl logs "+e.Name+" -- --grep watchdog", "a part of ripd hung %d times since the machine's start, and systemd has started it again", counts["watchdog"])
+		e.add(checkState, Warning, "ripctl logs "+e.Name+" -- --grep watchdog", "a part of ripd hung %s since the machine's start, and systemd has started it again", times(counts["watchdog"]))
 	case len(counts) > 0:
 		var how []string
 		for result, n := range counts {
-			how = append(how, fmt.Sprintf("%s %d times", result, n))
+			how = append(how, result+" "+times(n))
 		}
 		slices.Sort(how)
-		e.add(checkState, Warning, "ripctl logs "+e.Name+" says why", "systemd has started it again %d times (%s)", n, strings.Join(how, ", "))
+		e.add(checkState, Warning, "ripctl logs "+e.Name+" says why", "systemd has started it again %s (%s)", n, strings.Join(how, ", "))
 	case err != nil:
-		e.add(checkState, Warning, "call ripctl as root to know why", "systemd has started it again %d times", n)
+		e.add(checkState, Warning, "call ripctl as root to know why", "systemd has started it again %s", n)
 	default:
-		e.add(checkState, Warning, "ripctl logs "+e.Name+" says why", "systemd has started it again %d times", n)
+		e.add(checkState, Warning, "ripctl logs "+e.Name+" says why", "systemd has started it again %s", n)
 	}
 }
 

@@ -94,8 +94,11 @@ func TestChaos(t *testing.T) {
 	c.act(100*time.Millisecond, c.abuseClients)
 	<-time.After(lasting)
 	close(c.end)
+	over := time.Now()
 	c.group.Wait()
+	quiet := time.Since(over)
 	c.settle()
+	t.Logf("everybody had ended after %v; all was well after %v", quiet, time.Since(over))
 	c.check(c.readNotes())
 	if rest := c.atRest(); rest.goroutines > calm.goroutines+chaosMore || rest.descriptors > calm.descriptors+chaosMore || rest.threads > calm.threads+chaosMore {
 		t.Errorf("at rest ripd has %+v, and had %+v before", rest, calm)

@@ -28,8 +28,12 @@ const (
 	// freshMost bounds the saves of one app by time, unless RIPD_SAVES says
 	// their number.
 	freshMost = 8 * time.Second
-	// freshFaults is how many failures are told.
-	freshFaults = 20
+	// freshFaults is how many failures end a run.
+	freshFaults = 500
+	// awayMost is how long a file may be away or half-written while it is saved
+	// without a request that fails. A save of this test takes longer only if the
+	// machine has no time for it.
+	awayMost = 400 * time.Millisecond
 )
 
 // saved are versions that are on the disk, the save complete.
@@ -53,7 +57,17 @@ type freshRun struct {
 	asked, slow atomic.Int64 // requests that were answered as they should be
 	lastSave    atomic.Pointer[string]
 	mu          sync.Mutex
-	faults      []string
+	faults      []freshFault
+	tooSlow     []span // saves that took longer than awayMost
+}
+
+// span is from the start to the end of a request or a save.
+type span struct{ from, to time.Time }
+
+// freshFault is a request that was not answered as it should be.
+type freshFault struct {
+	what string
+	span
 }
 
 // staysFresh saves files of an app that runs, in every way in which editors and
@@ -70,8 +84,13 @@ func staysFresh(t *testing.T, a *app, s *source, usual int) {
 	took := r.saveAll(t, howOften(t, usual))
 	close(end)
 	group.Wait()
-	for _, fault := range r.faults {
-		t.Error(fault)
+	r.excuse(t)
+	for i, fault := range r.faults {
+		if i == 20 {
+			t.Errorf("and %d more", len(r.faults)-i)
+			break
+		}
+		t.Error(fault.what)
 	}
 	if r.asked.Load() == 0 || r.slow.Load() == 0 || len(took) == 0 {
 		t.Fatal("nothing was answered")
@@ -84,11 +103,25 @@ func staysFresh(t *testing.T, a *app, s *source, usual int) {
 
 func (r *freshRun) count(kind string) (n int) {
 	for _, fault := range r.faults {
-		if strings.HasPrefix(fault, kind) {
+		if strings.HasPrefix(fault.what, kind) {
 			n++
 		}
 	}
 	return n
+}
+
+// excuse forgets failures, but no stale answers, of requests that met a save which
+// took too long.
+func (r *freshRun) excuse(t *testing.T) {
+	all := len(r.faults)
+	r.faults = slices.DeleteFunc(r.faults, func(f freshFault) bool {
+		return strings.HasPrefix(f.what, "failed") && slices.ContainsFunc(r.tooSlow, func(s span) bool {
+			return f.from.Before(s.to) && s.from.Before(f.to)
+		})
+	})
+	if excused := all - len(r.faults); excused > 0 {
+		t.Logf("%d requests failed during %d saves that took longer than %v", excused, len(r.tooSlow), awayMost)
+	}
 }
 
 // ask is one client: it asks until the end.
@@ -102,7 +135,8 @@ func (r *freshRun) ask(slow bool, end chan struct{}) {
 			return
 		default:
 		}
-		if r.fault(r.on.check(client, r.app.url+path)) {
+		began := time.Now()
+		if r.fault(r.on.check(client, r.app.url+path), began) {
 			return
 		}
 		r.asked.Add(1)
@@ -113,13 +147,13 @@ func (r *freshRun) ask(slow bool, end chan struct{}) {
 }
 
 // fault notes what went wrong, if anything. It reports whether it is enough.
-func (r *freshRun) fault(fault string) (enough bool) {
+func (r *freshRun) fault(fault string, began time.Time) (enough bool) {
 	if fault == "" {
 		return false
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.faults = append(r.faults, fault+", after "+*r.lastSave.Load())
+	r.faults = append(r.faults, freshFault{fault + ", after " + *r.lastSave.Load(), span{began, time.Now()}})
 	return len(r.faults) >= freshFaults
 }
 
@@ -164,16 +198,20 @@ func (r *freshRun) saveAll(t *testing.T, most int) []time.Duration {
 		}
 		way := ways[0]
 		ways = ways[1:]
+		start := time.Now()
 		if err := way.save(r.source, r.on, random); err != nil {
 			t.Errorf("%s: %v", way.name, err)
 			break
+		}
+		if time.Since(start) > awayMost {
+			r.tooSlow = append(r.tooSlow, span{start, time.Now()})
 		}
 		r.lastSave.Store(&way.name)
 		if random.IntN(4) > 0 {
 			start := time.Now()
 			fault := r.on.check(client, r.app.url)
 			took = append(took, time.Since(start))
-			if r.fault(fault) {
+			if r.fault(fault, start) {
 				break
 			}
 		}

@@ -43,6 +43,10 @@ func TestModuleModeSeesWhatNeedsAProcess(t *testing.T) {
 		answers("two", false)
 		app.save(t, dir, "second")
 		answers("two", false)
+		if app.adapter == config.AdapterBun { // which reads it by itself
+			put(t, dir, ".env", "OTHER=1\n")
+			answers("two", true)
+		}
 		if app.settings == "" { // env stands for what is in ripd.toml
 			put(t, dir, "ripd.toml", fmt.Sprintf("adapter = %q\nenv = { VALUE = \"three\" }\n", app.adapter))
 			answers("three", true)

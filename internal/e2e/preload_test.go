@@ -138,13 +138,13 @@ func TestPreloadThatHangs(t *testing.T) {
 		t.Run(example, func(t *testing.T) {
 			testkit.Need(t, "ruby", "/usr/bin/python3")
 			dir := preloaded(t, example)
-			addTo(t, filepath.Join(dir, "ripd.toml"), "start_timeout = \"5s\"\n")
+			addTo(t, filepath.Join(dir, "ripd.toml"), "start_timeout = \"10s\"\n")
 			a := serve(t, dir, "w:2", "--hot-reload=none")
 			addTo(t, filepath.Join(dir, hangs[0]), hangs[1])
 			clients := startCrowd(a, 4)
 			code, out, errOut := a.ctl("restart")
 			clients.stop(t)
-			if code != 5 || !strings.Contains(out+errOut, "start_timeout (5.0 s)") || !strings.Contains(out+errOut, "waiting for the data base") {
+			if code != 5 || !strings.Contains(out+errOut, "start_timeout (10.0 s)") || !strings.Contains(out+errOut, "waiting for the data base") {
 				t.Errorf("restart with code that hangs: exit code %d\n%s%s", code, out, errOut)
 			}
 			testkit.Eventually(t, testkit.Timeout, func() bool {

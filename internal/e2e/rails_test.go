@@ -60,6 +60,7 @@ func TestRailsReloads(t *testing.T) {
 	for _, c := range []struct{ mode, preload string }{{"module", "false"}, {"process", "true"}} {
 		t.Run(c.mode, func(t *testing.T) {
 			t.Setenv("RIP_WORKERS_PRELOAD", c.preload)
+			t.Setenv("RIP_QUEUE_TIMEOUT", "60s") // on a slow machine Rails boots for long
 			dir := railsApp(t)
 			a := serve(t, dir, "w:2", "--hot-reload="+c.mode)
 			write := func(name, text string) {

@@ -148,7 +148,7 @@ func (s *Server) boundConnections(c *config.Config) {
 	n := connectionsFor(c, limit.Cur)
 	if n < c.Limits.Connections && int64(n) != s.most.Load() {
 		s.log.Warn("fewer connections than limits.connections are taken: the limit of open files is too low (ulimit -n, LimitNOFILE=)",
-			"connections", n, "limits.connections", c.Limits.Connections, "open_files", limit.Cur)
+			"connections", n, "asked", c.Limits.Connections, "open_files", limit.Cur)
 	}
 	s.most.Store(int64(n))
 }
@@ -159,11 +159,16 @@ func starved(err error) bool {
 	return errors.Is(err, unix.EMFILE) || errors.Is(err, unix.ENFILE) || errors.Is(err, unix.ENOBUFS) || errors.Is(err, unix.ENOMEM)
 }
 
+// starvedShare is the part of the connections that makeDescriptors closes at once:
+// more than makeRoom does at limits.connections, since what waits in the backlog
+// takes descriptors too, one after the other.
+const starvedShare = 8
+
 // makeDescriptors meets a lack of descriptors: connections that are idle make
 // room.
 func (s *Server) makeDescriptors(err error) {
 	s.reached(boundDescriptors, "no descriptor is left for a connection; idle connections are closed", "error", err)
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.makeRoom(len(s.conns))
+	s.makeRoom(len(s.conns) * roomShare / starvedShare)
 }

@@ -132,6 +132,18 @@ func FuzzWorkerBytes(f *testing.F) {
 	} {
 		f.Add([]byte(answer), uint16(len(answer)/2))
 	}
+	files, err := filepath.Glob("testdata/corpus/answer-*.case")
+	if err != nil || len(files) == 0 {
+		f.Fatal(files, err)
+	}
+	for _, file := range files {
+		for _, s := range readCase(f, file) {
+			if s.verb == "answer" {
+				f.Add([]byte(s.text), uint16(0))
+				f.Add([]byte(s.text), uint16(len(s.text)/2))
+			}
+		}
+	}
 	r := newRig(f, nil)
 	var answer atomic.Pointer[[2][]byte]
 	worker := r.worker(func(c net.Conn) {

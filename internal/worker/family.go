@@ -63,6 +63,11 @@ func (f *family) owns(pid int) bool {
 		if pid <= 1 || pid == f.ripd {
 			return false
 		}
+		// Most are known by this, which takes no descriptor: a ripd that has none left
+		// must not turn its own workers away.
+		if session, err := unix.Getsid(pid); err == nil && session == f.leader {
+			return true
+		}
 		p, err := readStat(pid)
 		if err != nil {
 			return false

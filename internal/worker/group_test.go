@@ -199,7 +199,7 @@ func TestOutOfMemory(t *testing.T) {
 	const limit = 32 << 20
 	s := spec(t, "")
 	s.MemoryMax = limit
-	s.Command = shell(`sleep 1000 & echo child $!; head -c 200000000 /dev/zero | tail -n 1 >/dev/null; sleep 1000`)
+	s.Command = shell(`sleep 1000 & echo child $!; dd if=/dev/zero of=/dev/null bs=200000000 count=1; sleep 1000`)
 	p, r := start(t, l, s)
 	child, err := strconv.Atoi(r.waitLine(t, "child "))
 	if err != nil {
@@ -222,5 +222,58 @@ func TestOutOfMemory(t *testing.T) {
 	}
 	if exists(child) {
 		t.Error("its child lives")
+	}
+}
+
+// A forked worker leaves the mold's group for its own before it runs the app, and
+// so outlives the mold.
+func TestGroupOfAForkedWorker(t *testing.T) {
+	l, dir := grouped(t)
+	m, _ := newMold(t, l, "", `print("in", open("/proc/self/cgroup").read().split("0::")[1].split()[0], flush=True)
+time.sleep(1000)`)
+	p, r := forkWorker(t, m, 1)
+	if in := r.waitLine(t, "in "); in != "/"+filepath.Base(dir)+"/worker-1.7" || p.Group() != in || filepath.Base(m.Group()) != "worker-0.0" {
+		t.Errorf("the worker is in %s, its group is %s, and the mold's %s", in, p.Group(), m.Group())
+	}
+	m.Kill()
+	waitDone(t, m.Process)
+	if ended(p.PID()) {
+		t.Error("the worker has ended with its mold")
+	}
+	p.Kill()
+	waitDone(t, p)
+	if groups, err := filepath.Glob(filepath.Join(dir, "worker-*")); err != nil || len(groups) > 0 {
+		t.Errorf("groups %q, %v", groups, err)
+	}
+}
+
+// The service's own limit ends one process. When that is the worker itself, the
+// reason is known; when it is a child of the worker's, the worker was not ended.
+func TestServiceOutOfMemory(t *testing.T) {
+	l, dir := grouped(t)
+	if !l.groups.Has(cgroup.Memory) {
+		p, _ := run(t, l, "exec sh -c 'kill -KILL $$'")
+		if exit := waitDone(t, p); exit.String() != "killed by SIGKILL" {
+			t.Errorf("%s, and nothing tells why", exit)
+		}
+		return
+	}
+	for file, text := range map[string]string{"memory.max": "33554432", "memory.swap.max": "0"} {
+		if err := os.WriteFile(filepath.Join(dir, file), []byte(text), 0); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			t.Fatal(err)
+		}
+	}
+	const eat = "dd if=/dev/zero of=/dev/null bs=200000000 count=1"
+	p, r := run(t, l, eat+"; echo dd $?; sleep 1000")
+	if r.waitLine(t, "dd ") != "137" || p.OutOfMemory() != cgroup.NoShortage {
+		t.Errorf("%v, of a worker that lives", p.OutOfMemory())
+	}
+	p.Terminate()
+	if exit := waitDone(t, p); exit.String() != "killed by SIGTERM" {
+		t.Errorf("%s", exit)
+	}
+	p, _ = run(t, l, "exec "+eat)
+	if exit := waitDone(t, p); exit.OutOfMemory != cgroup.Elsewhere || exit.String() != "killed by SIGKILL (out of memory)" {
+		t.Errorf("%s", exit)
 	}
 }

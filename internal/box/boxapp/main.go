@@ -55,10 +55,10 @@ func routes() http.Handler {
 	answer("/env", func(*http.Request) string { return strings.Join(os.Environ(), "\n") })
 	answer("/descriptors", func(*http.Request) string { return descriptors() })
 	answer("/say", func(r *http.Request) string {
-		fmt.Fprintln(os.Stderr, r.URL.Query().Get("text"))
+		fill, _ := strconv.Atoi(r.URL.Query().Get("fill")) // 0: nothing more
+		fmt.Fprintln(os.Stderr, r.URL.Query().Get("text")+strings.Repeat("x", fill))
 		return fmt.Sprintf("pid=%d id=%s", os.Getpid(), r.Header.Get("X-Request-Id"))
 	})
-	answer("/fault", func(*http.Request) string { panic("a fault, as the test wants") })
 	answer("/write", func(r *http.Request) string {
 		return fmt.Sprint(os.WriteFile(r.URL.Query().Get("path"), []byte("x"), 0o644))
 	})

@@ -115,7 +115,7 @@ export class App {
   }
 
   async #reload(changed) {
-    for (;;) {
+    for (const end = Date.now() + SETTLE_MOST_MS; ; ) {
       await settled(changed);
       const affected = this.#affected(changed);
       const before = new Map();
@@ -127,7 +127,11 @@ export class App {
       this.#look();
       if (failed === null) {
         this.#pending.clear();
-        return this.#forget();
+        this.#forget();
+        // What was saved while it was loaded may be there in part.
+        changed = this.#stamps.changed();
+        if (changed.length > 0 && Date.now() < end) continue;
+        return;
       }
       for (const file of affected) this.#pending.add(file);
       // Half of a save is no fault of the app: see what comes of it.
@@ -198,13 +202,14 @@ export class App {
     }
   }
 
-  // forget drops what the app does not load any more. A file that is away may be in
-  // the midst of a save: it is looked at in case it comes back.
+  // forget drops what the app does not load any more. A module that is still in
+  // memory stays: a request may import it without the file being read. A file that
+  // is away may be in the midst of a save: it is looked at in case it comes back.
   #forget() {
     const live = reachable(this.#engine.graph(), this.#entry);
     const unused = [...this.#stamps.paths()].filter((file) => !live.has(file));
     const gone = new Set(unused.filter((file) => this.#stamps.isMissing(file)).slice(-GONE_MAX));
-    for (const file of unused) if (!gone.has(file)) this.#stamps.delete(file);
+    for (const file of unused) if (!gone.has(file) && (this.#stamps.isMissing(file) || !this.#engine.knows(file))) this.#stamps.delete(file);
   }
 
   // worn reports that the process should make place for a new one.
@@ -248,10 +253,11 @@ export class App {
   }
 }
 
-// settled waits until the files were left alone for a moment.
+// settled waits until the files were left alone for a moment, and for those that
+// are away.
 async function settled(files) {
   const end = Date.now() + SETTLE_MOST_MS;
-  const isNew = (file) => Date.now() - (fs.statSync(file, { throwIfNoEntry: false })?.mtimeMs ?? 0) < SETTLE_MS;
+  const isNew = (file) => Date.now() - (fs.statSync(file, { throwIfNoEntry: false })?.mtimeMs ?? Infinity) < SETTLE_MS;
   while (Date.now() < end && files.some(isNew)) await pause(SETTLE_MS / 2);
 }
 

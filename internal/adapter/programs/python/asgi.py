@@ -401,8 +401,8 @@ class Server:
             lambda: asyncio.StreamReaderProtocol(Reader(), self.connected), worker.SOCKET, backlog=128)
         self.reloader.news()
         await self.stopping.wait()
+        await asyncio.to_thread(worker.deregister)  # before nobody listens: ripd may be about to connect
         listener.close()
-        await asyncio.to_thread(worker.deregister)
         for writer in list(self.idle.values()):
             try:  # what ripd has sent already is read before the end is seen
                 writer.get_extra_info("socket").shutdown(socket.SHUT_RD)

@@ -150,13 +150,14 @@ class Tracker:
 
     def read(self, path, name):
         """Reads a module's source. One that was emptied just now is being saved: it gets a moment."""
-        deadline = time.monotonic() + worker.GRACE_SECONDS
+        deadline = time.monotonic() + worker.AWAY_SECONDS
         while True:
             since, stamp = clock(), stamp_of(path)
             with open(path, "rb") as file:
                 content = file.read()
-            fresh = stamp is not None and since - stamp[1] < 1_000_000_000
-            if content or not fresh or time.monotonic() > deadline:
+            after = stamp_of(path)  # it may have been emptied since the first look
+            fresh = after is not None and clock() - after[1] < 1_000_000_000
+            if content and after == stamp or not fresh or time.monotonic() > deadline:
                 break
             time.sleep(0.005)
         self.edges[name] = set()
@@ -216,12 +217,13 @@ class Tracker:
     def keep_gone(self, before):
         """Looks out for files that were loaded earlier, and now were not although they were
         away or have changed meanwhile: they may be in the midst of a save. A package is
-        imported without its own file, and does not tell."""
+        imported without its own file, and does not tell. True: one has changed meanwhile."""
         gone = [(path, stamp) for path, (_, stamp) in before.items()
                 if path not in self.files and (stamp is None or stamp_of(path) != stamp)]
         for path, stamp in gone[-GONE_FILES:]:
             self.files[path] = File(stamp, 0, None, None)
             self.files[path].racy = False
+        return any(stamp is not None for _, stamp in gone)
 
     def bare_packages(self):
         """The app's packages that were imported without a file of their own, with the path of it."""
@@ -265,6 +267,7 @@ class Reloader:
         self.dirty = set()  # files that have changed since the app's modules were loaded
         self.told = None  # the tracker's version at the last news
         self.known = None  # the files that ripd knows of
+        self.half = False  # a file went away while the newest code was loaded
         self.lock = threading.RLock()
         self.first_kb = 0  # the process's memory when the app was loaded for the first time
         if worker.RELOAD != "none":
@@ -346,9 +349,9 @@ class Reloader:
 
     def load_again(self):
         """Loads what has changed. A file that is being saved gets a moment."""
-        deadline = time.monotonic() + worker.GRACE_SECONDS
+        deadline, away = time.monotonic() + worker.GRACE_SECONDS, time.monotonic() + worker.AWAY_SECONDS
         while True:
-            while self.tracker.unfinished() and time.monotonic() < deadline:
+            while self.tracker.unfinished() and time.monotonic() < away:
                 time.sleep(0.002)
                 self.dirty.update(self.tracker.changed())
             error = self.attempt(self.affected())
@@ -359,7 +362,10 @@ class Reloader:
             if error is None:
                 self.error = None
                 self.dirty.clear()
-                return
+                if not self.half or time.monotonic() > away:
+                    return
+                self.dirty.update(self.tracker.changed())
+                continue
             if time.monotonic() > deadline:
                 break
             time.sleep(0.01)
@@ -415,7 +421,7 @@ class Reloader:
             failed = RuntimeError(f"the app ended itself while it was loaded: exit({error.code})")
         else:
             tracker.version += 1
-            tracker.keep_gone(before)
+            self.half = tracker.keep_gone(before)
             tracker.note_packages()
             return None
         for name in [name for name in tracker.edges if name not in edges or name in names]:

@@ -30,6 +30,7 @@ CALL_TRIES = 5  # of the first registering, when ripd is busy
 CALL_BYTES = 900_000  # of file names in one call; ripd takes 1 MiB
 ERROR_BYTES = 8000  # of the header that carries an error, percent-encoded
 GRACE_SECONDS = 0.2  # that a half-written file is given to become whole
+AWAY_SECONDS = 0.5  # that a file is waited for that was deleted or emptied just now
 
 
 class Refused(Exception):

@@ -282,8 +282,8 @@ class Server:
             while not self.stopping:
                 if any(key.fileobj is listener for key, _ in selector.select()) and not self.stopping:
                     self.accept(listener)
+        worker.deregister()  # before nobody listens: ripd may be about to connect
         listener.close()
-        worker.deregister()
         with self.lock:
             threads = list(self.connections.values())
             for connection in self.connections:

@@ -178,8 +178,8 @@ module Ripd
         ready, = IO.select([listener, @wake])
         accept(listener) if ready.include?(listener) && !@stopping
       end
+      Ripd.deregister # before nobody listens: ripd may be about to connect
       listener.close
-      Ripd.deregister
       threads = @lock.synchronize do
         @connections.each_key { |connection| leave(connection) unless connection.busy }
         @connections.values

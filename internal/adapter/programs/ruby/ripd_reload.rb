@@ -83,7 +83,7 @@ module Ripd
 
     # Waits for files that were emptied or taken away just now: they are being saved.
     def settle(paths)
-      deadline = Process.clock_gettime(Process::CLOCK_MONOTONIC) + GRACE_SECONDS
+      deadline = Process.clock_gettime(Process::CLOCK_MONOTONIC) + AWAY_SECONDS
       sleep 0.005 while paths.any? { |p| unfinished?(p) } && Process.clock_gettime(Process::CLOCK_MONOTONIC) < deadline
     end
 
@@ -91,6 +91,22 @@ module Ripd
       stamp = stamp_of(path)
       stamp.nil? || (stamp[1].zero? && clock - written(stamp) < 1_000_000_000)
     end
+
+    # Looks out for files that are new in the folders of the app's Zeitwerk loaders: a
+    # loader knows those alone that were there when it was set up.
+    def note_autoload_folders
+      return unless defined?(::Zeitwerk::Registry)
+
+      ::Zeitwerk::Registry.loaders.each do |loader|
+        loader.dirs.each do |dir|
+          next unless mine?("#{dir}/x")
+
+          [dir, *Dir.glob("#{dir}/**/")].first(FOLDERS).each { |folder| note(folder.chomp("/")) }
+        end
+      end
+    end
+
+    FOLDERS = 500 # of one loader
 
     private
 
@@ -113,6 +129,7 @@ module Ripd
     GROWN_KB = (ENV["RIP_GROWN_MB"] || 256).to_i * 1024
 
     def initialize
+      @running = {} # thread → when its request began
       @tracker = RELOAD == "none" ? nil : Tracker.new
       @lock = Mutex.new
       @told = @known = nil
@@ -145,9 +162,11 @@ module Ripd
     def turn
       refresh if RELOAD == "module"
       @turns.take
+      @running[Thread.current] = Process.clock_gettime(Process::CLOCK_MONOTONIC)
       begin
         yield @error ? nil : @app
       ensure
+        @running.delete(Thread.current)
         @turns.give
       end
     end
@@ -169,7 +188,7 @@ module Ripd
 
     # Rack 2 gives the options too.
     def load_app
-      build = proc { Rack::Builder.parse_file(ENTRY) }
+      build = proc { Rack::Builder.parse_file(ENTRY).tap { @tracker&.note_autoload_folders } }
       app = @tracker ? @tracker.loading(&build) : build.call
       @app = app.is_a?(Array) ? app.first : app
       raise TypeError, "#{ENTRY} gives no Rack app: #{@app.inspect}" unless @app.respond_to?(:call)
@@ -218,32 +237,44 @@ module Ripd
     # What was missing may have come.
     def worth_trying? = @error.is_a?(LoadError) || @error.is_a?(NameError) || @error.is_a?(SystemCallError)
 
-    # Waits until no request runs: a class must not vanish under one. A stream
-    # that does not end is not waited for.
+    HELD_SECONDS = 5 # for which a request may hold back a change
+
+    # Waits until no request runs: a class must not vanish under one. A request that
+    # hangs, or a stream that does not end, is not waited for.
     def alone
       others = 0
-      deadline = Process.clock_gettime(Process::CLOCK_MONOTONIC) + 5
-      while others < AT_ONCE && Process.clock_gettime(Process::CLOCK_MONOTONIC) < deadline
-        taken = @turns.try
-        others += 1 if taken
-        sleep 0.002 unless taken
+      while others < AT_ONCE
+        if @turns.try
+          others += 1
+        elsif others + hanging >= AT_ONCE
+          break
+        else
+          sleep 0.002
+        end
       end
       yield
     ensure
       others.times { @turns.give }
     end
 
+    # How many requests have run for longer than a change waits.
+    def hanging = @running.values.count { |since| Process.clock_gettime(Process::CLOCK_MONOTONIC) - since > HELD_SECONDS }
+
     # Loads the app anew. When that fails, everything is as it was, and the error is kept.
     def renew(changed)
-      deadline = Process.clock_gettime(Process::CLOCK_MONOTONIC) + GRACE_SECONDS
+      began = Process.clock_gettime(Process::CLOCK_MONOTONIC)
       begin
-        @tracker.settle(changed)
-        attempt
+        loop do
+          @tracker.settle(changed)
+          attempt
+          changed = @tracker.changed # what was saved while it was loaded may be there in part
+          break if changed.empty? || Process.clock_gettime(Process::CLOCK_MONOTONIC) > began + AWAY_SECONDS
+        end
         @error = nil
       rescue SystemExit, Exception => e # rubocop:disable Lint/RescueException
         raise if e.is_a?(SignalException)
 
-        if Process.clock_gettime(Process::CLOCK_MONOTONIC) < deadline
+        if Process.clock_gettime(Process::CLOCK_MONOTONIC) < began + GRACE_SECONDS
           sleep 0.01
           changed = @tracker.changed
           retry
