@@ -163,7 +163,11 @@ func (d *day) upgrade(t *testing.T) {
 	d.Copy(d.deb(newVersion), "/root/ripd.deb", 0o644)
 	load := d.Load(shop, "/ping", "200 pong", 4)
 	testkit.Eventually(t, testkit.Timeout, func() bool { return load.Good() > 20 })
+	since := d.Property("ripd@shop", "ActiveEnterTimestampMonotonic")
 	d.Run("apt-get", "install", "--yes", "/root/ripd.deb")
+	if got := d.Property("ripd@shop", "ActiveEnterTimestampMonotonic"); got != since {
+		t.Error("the package has restarted the service, and not handed the app over")
+	}
 	before := load.Good()
 	testkit.Eventually(t, testkit.Timeout, func() bool { return load.Good() > before+20 })
 	good, bad, longest := load.End()

@@ -79,6 +79,33 @@ func TestListGoldenOfSystemd(t *testing.T) {
 	}
 }
 
+// To look at an app that systemd would start at a call does not start it.
+func TestLookingStartsNothing(t *testing.T) {
+	for _, state := range []string{"inactive", "failed"} {
+		m := newMachine(t)
+		s := m.keeps("shop")
+		a := shop()
+		m.runsAsUnit(a) // who answers is whom systemd would have started
+		s.Set("ripd@shop.service", unitstest.Properties{"ActiveState": state})
+		s.Set("ripd@shop.socket", unitstest.Properties{"ActiveState": "active"})
+		if r := m.ripctl("list"); r.code != ExitDone || !strings.Contains(r.out, "shop") {
+			t.Errorf("%+v", r)
+		}
+		for _, command := range []string{"status", "workers", "restart"} {
+			r := m.ripctl(command, "shop")
+			if r.code != ExitNotRunning || !strings.Contains(r.stderr, `"ripctl start shop" starts it now`) {
+				t.Errorf("%s: %+v", command, r)
+			}
+		}
+		if r := m.ripctl("status"); r.code != ExitNotRunning {
+			t.Errorf("%+v", r)
+		}
+		if calls := a.Calls(); len(calls) > 0 {
+			t.Errorf("called: %q", calls)
+		}
+	}
+}
+
 func TestWordsForSystemd(t *testing.T) {
 	for words, want := range map[string]string{
 		"4 workers ready, 1 busy, queue 0/512, 1,240 req/s": "4 1,240", "1 worker ready, 0 busy, queue 0/512, 3.2 req/s": "1 3.2",

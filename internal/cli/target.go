@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"ripd/internal/api"
+	"ripd/internal/units"
 )
 
 // lookTimeout is how long one app may take to say how it is, when ripctl looks
@@ -29,26 +30,33 @@ type view struct {
 	closed  []*app // no permission
 	dead    []*app // a socket is there, and nobody listens
 	odd     []*app // they answered wrongly, or not in time
+	asleep  []*app // systemd listens for them; a call would start them
 	looked  []string
 	errs    []error // folders that could not be looked at
 }
 
-// look asks all control sockets at once.
+// look asks all control sockets at once, except those at which systemd listens in
+// an app's stead: to look at an app must not start it. --socket does ask.
 func (s *session) look(ctx context.Context) *view {
 	found := api.Find(s.env.RuntimeDir, s.env.SystemDir)
 	if s.socket != "" {
 		found = api.Found{Doors: []api.Door{{Path: s.socket}}}
 	}
 	v := &view{looked: found.Looked, errs: found.Errors}
+	asleep := s.asleep(ctx, found.Doors)
 	apps := make([]*app, len(found.Doors))
 	var wg sync.WaitGroup
 	for i, d := range found.Doors {
 		apps[i] = &app{door: d}
-		wg.Go(func() { apps[i].ask(ctx, s.env.Version) })
+		if !asleep[d.Name] {
+			wg.Go(func() { apps[i].ask(ctx, s.env.Version) })
+		}
 	}
 	wg.Wait()
 	for _, a := range apps {
 		switch {
+		case asleep[a.door.Name]:
+			v.asleep = append(v.asleep, a)
 		case a.err == nil:
 			v.running = append(v.running, a)
 		case errors.Is(a.err, api.ErrDenied) || isForbidden(a.err):
@@ -61,6 +69,38 @@ func (s *session) look(ctx context.Context) *view {
 	}
 	sort.SliceStable(v.running, func(i, j int) bool { return v.running[i].status.App < v.running[j].status.App })
 	return v
+}
+
+// asleep tells which of systemd's apps have no process. Without a system bus none
+// is known to have none.
+func (s *session) asleep(ctx context.Context, doors []api.Door) map[string]bool {
+	var names []string
+	for _, d := range doors {
+		if d.Name != "" && len(names) < units.MaxApps {
+			names = append(names, d.Name)
+		}
+	}
+	if len(names) == 0 {
+		return nil
+	}
+	ctx, cancel := context.WithTimeout(ctx, busTimeout)
+	defer cancel()
+	bus, err := units.Connect(ctx, s.env.Environ)
+	if err != nil {
+		return nil
+	}
+	defer bus.Close()
+	apps, err := bus.Apps(ctx, names)
+	if err != nil {
+		return nil
+	}
+	asleep := map[string]bool{}
+	for _, a := range apps {
+		if a.Service.Active == "inactive" || a.Service.Active == "failed" {
+			asleep[a.Name] = true
+		}
+	}
+	return asleep
 }
 
 func (a *app) ask(ctx context.Context, version string) {
@@ -170,6 +210,13 @@ func (v *view) named(name string) (*app, error) {
 		if a.calls(name) {
 			return nil, &problem{exit: ExitNotRunning, code: codeNotRunning,
 				message: fmt.Sprintf("%s is not running: nobody listens on %s", name, a.door.Path), next: v.start(a)}
+		}
+	}
+	for _, a := range v.asleep {
+		if a.calls(name) {
+			return nil, &problem{exit: ExitNotRunning, code: codeNotRunning,
+				message: name + " is not running: systemd listens for it, and starts it at its first connection",
+				next:    fmt.Sprintf(`"ripctl start %s" starts it now; "ripctl doctor %s" looks at what may be wrong`, name, name)}
 		}
 	}
 	if len(v.running)+len(v.closed) == 0 {

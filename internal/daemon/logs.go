@@ -62,11 +62,14 @@ func chosenNote(c config.Log) string {
 	return note + "; log.access_to changes that"
 }
 
-// reopen is SIGUSR1: the access log's file was moved away.
+// reopen follows the access log's file, if there is one, that was moved away.
 func (a *app) reopen() {
+	if a.config.Log.AccessFile == "" {
+		return
+	}
 	if err := a.journal.Reopen(); err != nil {
 		a.log.Error("the access log's file stays as it was", "error", err.Error())
 		return
 	}
-	a.log.Info("SIGUSR1: the access log's file is opened anew")
+	a.log.Info("the access log's file is opened anew")
 }

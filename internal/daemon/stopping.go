@@ -58,7 +58,7 @@ func (a *app) serve() int {
 		case got := <-a.signals:
 			sig, _ := got.(syscall.Signal)
 			switch {
-			case sig == syscall.SIGUSR1:
+			case sig == syscall.SIGUSR1: // for logrotate(8), without a roll
 				a.reopen()
 			case sig == syscall.SIGHUP && !a.terminalGone():
 				a.reload()
@@ -93,11 +93,13 @@ func (a *app) terminalGone() bool {
 	return err != nil
 }
 
-// reload is SIGHUP: it reads the settings again and rolls.
+// reload is SIGHUP: it opens the access log's file anew, reads the settings again,
+// and rolls.
 func (a *app) reload() {
 	if a.stopping.Load() {
 		return
 	}
+	a.reopen()
 	a.log.Info("SIGHUP: reading the settings again")
 	a.tellSystemd(a.notifier.Reloading(""))
 	a.tasks.Go(func() {
