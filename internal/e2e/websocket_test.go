@@ -46,6 +46,16 @@ server.on('upgrade', (req, socket, head) => {
 server.listen(process.env.SOCKET_PATH);
 `
 
+const bunApp = `
+export default {
+  fetch(request, server) {
+    if (server.upgrade(request)) return;
+    return new Response(String(process.pid));
+  },
+  websocket: { message(socket, text) { socket.send(text); } },
+};
+`
+
 // webSocket is a client's end.
 type webSocket struct {
 	t *testing.T
@@ -109,11 +119,22 @@ func (s *webSocket) closed() {
 	}
 }
 
-// WebSockets through the adapter for Node.js, with a roll and a stop.
-func TestWebSockets(t *testing.T) {
+// WebSockets through the adapters for Node.js and Bun, with a roll, an upgrade of ripd
+// and a stop.
+func TestWebSocketsOfNode(t *testing.T) {
 	testkit.Need(t, "node")
+	webSockets(t, echoApp)
+}
+
+func TestWebSocketsOfBun(t *testing.T) {
+	t.Setenv("PATH", filepath.Dir(testkit.Bun(t))+":"+os.Getenv("PATH"))
+	t.Setenv("RIP_ADAPTER", "bun")
+	webSockets(t, bunApp)
+}
+
+func webSockets(t *testing.T, text string) {
 	dir := t.TempDir()
-	if err := os.WriteFile(filepath.Join(dir, "app.mjs"), []byte(echoApp), 0o600); err != nil {
+	if err := os.WriteFile(filepath.Join(dir, "app.mjs"), []byte(text), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	t.Setenv("RIP_TIMEOUTS_UPGRADE_DRAIN", "1s")
@@ -167,6 +188,19 @@ func TestWebSockets(t *testing.T) {
 	if got := upgraded(); got != 1 {
 		t.Fatal(got)
 	}
+	upgrading := make(chan string, 1)
+	go func() {
+		code, out, errOut := a.ctl("upgrade")
+		upgrading <- fmt.Sprint(code, out, errOut)
+	}()
+	s.closed() // by the ripd that leaves
+	if got := testkit.Receive(t, startMost, upgrading); !strings.HasPrefix(got, "0") {
+		t.Fatal(got)
+	}
+	next := a.successor(t, a.ripd.PID())
+	s = a.webSocket(t)
+	s.echoes("a new ripd")
+
 	stopped := make(chan int, 1)
 	go func() {
 		code, _, _ := a.ctl("stop")
@@ -176,6 +210,7 @@ func TestWebSockets(t *testing.T) {
 	if code := testkit.Receive(t, startMost, stopped); code != 0 {
 		t.Fatal(code)
 	}
+	testkit.Eventually(t, startMost, func() bool { return gone(next.PID) }, "the end of process %d", next.PID)
 	if code := a.ripd.Wait(t, startMost); code != 0 {
 		t.Fatal(code)
 	}

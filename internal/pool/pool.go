@@ -133,6 +133,9 @@ func (p *Pool) Retry(s *Slot, now time.Duration) (v Verdict, displaced *Ticket) 
 	p.mu.Lock()
 	defer p.unlock()
 	t := s.ticket
+	if s.upgrade {
+		defer p.dispatch() // as in Turn
+	}
 	p.release(s)
 	t.state = waiting
 	if other := p.pick(t); other != nil {
