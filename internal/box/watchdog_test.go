@@ -106,7 +106,8 @@ func (b *Box) hangs(part string, lost int) {
 // knowsTheWatchdog asks doctor why the ripd that runs now is not the first.
 func (b *Box) knowsTheWatchdog() {
 	b.t.Helper()
-	if out := b.Run("ripctl", "doctor", "shop"); !strings.Contains(out, "a part of ripd hung once since the machine's start") {
+	// In a box without the package other things are wrong, too.
+	if out, _ := b.Try("ripctl", "doctor", "shop"); !strings.Contains(out, "a part of ripd hung once since the machine's start") {
 		b.t.Errorf("doctor does not know of the watchdog:\n%s", out)
 	}
 }
