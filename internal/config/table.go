@@ -338,7 +338,7 @@ var settings = []setting{
 	{
 		key: "log.access_file", def: `""`, kind: kindPath, sample: `"/var/log/ripd/shop/access.log"`,
 		field: func(c *Config) any { return &c.Log.AccessFile },
-		doc:   "The access log's file. It is made when it is not there, for its owner to write and its group to read. At SIGUSR1 ripd opens it anew, for logrotate.",
+		doc:   "The access log's file. It is made when it is not there, for its owner to write and its group to read. At SIGUSR1 ripd opens it anew, for logrotate; at SIGHUP it does so, too, and reloads.",
 	},
 	{
 		key: "log.slow", def: `"1s"`, kind: kindDuration, min: int64(MinTimeout), max: int64(MaxTimeout), zero: "none",

@@ -13,6 +13,7 @@ package pool
 
 import (
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -43,9 +44,10 @@ type Pool struct {
 	queue    queue
 	size     int
 	idle     idleList
-	workers  []*Worker // all that are not Gone, in the order of Add
-	newest   int       // highest generation that ever became ready
-	required int       // only workers of this generation or newer take requests
+	workers  []*Worker    // all that are not Gone, in the order of Add
+	newest   int          // highest generation that ever became ready
+	barrier  atomic.Int64 // a copy of required
+	required int          // only workers of this generation or newer take requests
 	stopping bool
 	hopeless bool
 	retry    time.Duration // with hopeless: when the next worker may be there
@@ -258,6 +260,7 @@ func (p *Pool) Require(generation int) {
 	p.mu.Lock()
 	defer p.unlock()
 	p.required = generation
+	p.barrier.Store(int64(generation))
 	p.dispatch()
 }
 

@@ -27,6 +27,10 @@ func (p *Pool) EndUpgrade(w *Worker) {
 	p.dispatch()
 }
 
+// Barred tells whether the worker is of a generation that may not answer any more
+// (Require). It takes no lock.
+func (p *Pool) Barred(w *Worker) bool { return int64(w.spec.Generation) < p.barrier.Load() }
+
 // Held tells whether the worker is to take nothing new: it is drained or on its way
-// out. Unlike the other methods it takes no lock.
+// out. It takes no lock.
 func (w *Worker) Held() bool { return w.held.Load() }

@@ -144,6 +144,8 @@ func (t *tunnel) look(now time.Duration) {
 		}
 	case last:
 		t.leave(closeGoingAway, causeStopping)
+	case t.srv.pool.Barred(t.worker): // its code is out of date: the client is to get the new one
+		t.leave(closeGoingAway, causeUpgradeDrain)
 	case t.heldSince != 0 && now-t.heldSince >= cfg.UpgradePatience():
 		t.leave(closeGoingAway, causeUpgradeDrain)
 	case idle > 0 && now-time.Duration(t.moved.Load()) >= idle:

@@ -111,6 +111,18 @@ func TestUpgradeOfDrainedWorkerWaits(t *testing.T) {
 	testkit.Eventually(t, testkit.Timeout, func() bool { return len(r.idle()) == 1 })
 }
 
+// Code that has been replaced (reload mode process) keeps no tunnel.
+func TestUpgradeOfOldCodeIsClosed(t *testing.T) {
+	r := newRig(t, func(o *proxy.Options) {
+		upgradeSettings(o)
+		o.Config.Timeouts.UpgradeDrain, o.Config.Workers.StopTimeout = time.Hour, 2*time.Hour
+	})
+	r.worker(echoSocket)
+	s := r.socket()
+	r.server.Pool().Require(2)
+	s.closed(1001)
+}
+
 // The close frame waits for the end of the frame that is on its way.
 func TestCloseFrameAtABoundary(t *testing.T) {
 	bothWays(t, nil, func(t *testing.T, r *rig) {
