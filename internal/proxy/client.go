@@ -61,16 +61,17 @@ type conn struct {
 	head    *headScratch  // of the request whose body is being read
 	want    wish
 	kept    bool // the buffer has bytes that advance has not seen
-	waits   bool // a request went into the queue, or a head is not complete: the end may have come with it
+	waits   bool // a head is not complete: the end may have come with it
 	gone    bool // reading has ended: the peer's end, an error, or a deadline
 
-	phase    atomic.Uint32
-	turn     atomic.Uint32
-	turnFree chan struct{} // made when first needed
-	deadline atomic.Int64  // of the phase, on the server's clock; 0: none
-	halfOpen atomic.Bool   // the client has ended its side, and may wait for the answer
-	kicked   atomic.Bool   // woken from reading to look around
-	lookedAt int64         // the deadline at which noticeEnd last looked; the janitor's
+	phase     atomic.Uint32
+	turn      atomic.Uint32
+	turnFree  chan struct{} // made when first needed
+	deadline  atomic.Int64  // of the phase, on the server's clock; 0: none
+	halfOpen  atomic.Bool   // the client has ended its side, and may wait for the answer
+	kicked    atomic.Bool   // woken from reading to look around
+	submitted atomic.Int64  // when the running request was complete
+	lookedAt  int64         // the deadline, or the submission, for which noticeEnd has looked; the janitor's
 
 	req request
 	out outlet
@@ -209,8 +210,8 @@ func (c *conn) onReadable(fd uintptr) bool {
 		if leave := c.advance(); leave {
 			return true
 		}
-		// The bytes and the end of a client that sent its request and left may
-		// have come as one event: with a request in the queue, or a part of one, look again.
+		// The bytes and the end of a client that sent a part of a request and left may
+		// have come as one event: look again. Of a whole request, see noticeEnd.
 		if c.waits {
 			c.waits = false
 			c.look()
@@ -351,6 +352,7 @@ func (c *conn) check(head *http1.Request) (refused bool) {
 func (c *conn) submit(now time.Duration) (admitted bool) {
 	s, r := c.srv, &c.req
 	c.deadline.Store(0)
+	c.submitted.Store(int64(now))
 	c.phase.Store(phaseRunning)
 	if s.isStatus(r) {
 		s.answerStatus(r)
@@ -364,8 +366,6 @@ func (c *conn) submit(now time.Duration) (admitted bool) {
 	}
 	r.admitted = true
 	switch v := s.pool.Submit(&r.ticket, now); v {
-	case pool.Queued:
-		c.waits = true
 	case pool.Full, pool.NoWorker, pool.Stopping, pool.Crowded:
 		r.admitted = false
 		r.refuse(503, v.String())

@@ -105,15 +105,24 @@ func (s *Server) round(now time.Duration) int {
 	return len(s.conns)
 }
 
-// noticeEnd looks, once after the connection has become idle or got its last
-// answer, whether the client has ended its side. onReadable does not hear of an end
-// that came in one event with the last request's bytes, and to read again after
-// every request would cost more than this.
+// noticeEnd looks whether the client has ended its side: once after the connection has become
+// idle or got its last answer, and once while a request waits or runs. onReadable does
+// not hear of an end that came in one event with a request's bytes, and to read again after
+// every request would cost more than this (2 to 3 % of the CPU time where requests queue).
 func (c *conn) noticeEnd(now, idleTime time.Duration) {
-	at, phase := c.deadline.Load(), c.phase.Load()
+	at := c.deadline.Load()
 	since := time.Duration(at) - idleTime
-	idle := phase == phaseIdle && now-since >= tick*roundTicks
-	if !idle && phase != phaseClosing || at == c.lookedAt {
+	switch c.phase.Load() {
+	case phaseIdle:
+	case phaseRunning:
+		at = c.submitted.Load()
+		since = time.Duration(at)
+	case phaseClosing:
+		since = 0
+	default:
+		return
+	}
+	if now-since < tick*roundTicks || at == c.lookedAt {
 		return
 	}
 	c.lookedAt = at
