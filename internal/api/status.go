@@ -28,6 +28,7 @@ type Status struct {
 	Workers           WorkerCounts `json:"workers"`            // how many are in which state
 	Queue             Queue        `json:"queue"`              // what waits for a worker
 	Connections       int          `json:"connections"`        // open connections of clients
+	Upgraded          int          `json:"upgraded,omitempty"` // those of them that were switched to another protocol
 	RequestsPerSecond float64      `json:"requestsPerSecond"`  // over the last seconds
 	Totals            Totals       `json:"totals"`             // since ripd started
 	Rolling           *Rolling     `json:"rolling,omitempty"`  // the roll that goes on; absent: none

@@ -60,7 +60,11 @@ func (s *session) printStatus(st api.Status) {
 	if faults := faultsLine(st.Totals); faults != "" {
 		s.field("faults", faults)
 	}
-	s.field("traffic", fmt.Sprintf("%s in, %s out, %s open", size(st.Totals.BytesIn), size(st.Totals.BytesOut), counted(st.Connections, "connection")))
+	traffic := fmt.Sprintf("%s in, %s out, %s open", size(st.Totals.BytesIn), size(st.Totals.BytesOut), counted(st.Connections, "connection"))
+	if st.Upgraded > 0 {
+		traffic += fmt.Sprintf(", %s upgraded", count(st.Upgraded))
+	}
+	s.field("traffic", traffic)
 	s.printRolls(st, now)
 	s.field("control", clean(st.Control))
 	if st.File != "" {

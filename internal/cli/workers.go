@@ -2,6 +2,7 @@ package cli
 
 import (
 	"fmt"
+	"slices"
 
 	"github.com/spf13/cobra"
 
@@ -12,8 +13,9 @@ func (s *session) workers() *cobra.Command {
 	return &cobra.Command{
 		Use: "workers [APP]", Short: "An app's workers, one a line", GroupID: groupLook,
 		Long: `Workers shows the processes of an app: id, process, generation, state, requests in
-flight and handled, memory, CPU time, age, and what they do now or did last. On a narrow
-terminal the least important columns are left out; --json has them all.`,
+flight, upgraded connections (WebSockets) if there are some, requests handled, memory,
+CPU time, age, and what they do now or did last. On a narrow terminal the least
+important columns are left out; --json has them all.`,
 		Example:           "  ripctl workers\n  ripctl workers shop --json | jq '.workers[] | select(.inFlight > 0)'",
 		Args:              optionalApp,
 		ValidArgsFunction: s.completeApp,
@@ -50,8 +52,16 @@ func (s *session) workersTable(workers []api.Worker) {
 		{title: "RESTARTS", right: true, rank: 9},
 		{title: "LAST REQUEST", rank: 6, least: 12},
 	}}
+	upgraded := slices.ContainsFunc(workers, func(w api.Worker) bool { return w.Upgraded > 0 })
+	if upgraded {
+		t.columns = slices.Insert(t.columns, 5, column{title: "UPGRADED", right: true, rank: 4})
+	}
 	for _, w := range workers {
-		t.rows = append(t.rows, s.workerRow(w))
+		row := s.workerRow(w)
+		if upgraded {
+			row = slices.Insert(row, 5, count(w.Upgraded))
+		}
+		t.rows = append(t.rows, row)
 	}
 	t.paint = func(row, col int, text string) string {
 		if col == 3 {

@@ -18,6 +18,8 @@ const (
 const (
 	MaxWorkers     = 1024
 	MaxConcurrency = 1024
+	// MaxUpgrades is the most that workers.upgrades can be.
+	MaxUpgrades = 100_000
 	// MaxMaxRequests is the most that workers.max_requests can be.
 	MaxMaxRequests = 1_000_000_000
 	MaxQueueSize   = 1_000_000

@@ -120,6 +120,9 @@ type Workers struct {
 	// Preload has one process of each generation load the app, which is then forked to
 	// make the workers. It is true only where AdapterInUse can do that. Default false.
 	Preload bool
+	// Upgrades is the number of connections of one worker that may have been switched
+	// to another protocol, such as WebSocket; 0 is none. Default 100.
+	Upgrades int
 	// MaxRequests is the number of requests after which a worker is replaced;
 	// 0 is never. Default 10000.
 	MaxRequests int
@@ -156,7 +159,8 @@ type Queue struct {
 	Timeout time.Duration
 }
 
-// Timeouts bounds each wait on a worker or a client. None of them is ever zero.
+// Timeouts bounds each wait on a worker or a client. None of them is ever zero where
+// that is not said.
 type Timeouts struct {
 	// Connect is for connecting to a worker.
 	Connect time.Duration
@@ -170,6 +174,12 @@ type Timeouts struct {
 	ClientIdle time.Duration
 	// ClientWrite is for a client to take the next byte of an answer.
 	ClientWrite time.Duration
+	// UpgradeIdle is for the next byte, of either side, of a connection that was
+	// switched to another protocol; 0 is for ever. Default 1h.
+	UpgradeIdle time.Duration
+	// UpgradeDrain is how long such a connection of a worker that is drained or on its
+	// way out lives on. Default 20s. UpgradePatience is what is in force.
+	UpgradeDrain time.Duration
 }
 
 // Limits bounds sizes (in bytes) and numbers. None of them is ever zero.

@@ -51,6 +51,7 @@ var keyCases = map[string]keyCase{
 	"workers.concurrency": {[]string{`1`, `1024`}, map[string]string{`0`: "too little", `1025`: "too much", `"1"`: "write 1 without quotes", `-1`: "too little"}},
 	"workers.max_requests": {[]string{`0`, `1`, `1000000000`}, map[string]string{
 		`-1`: "-1 is too little: 1 to 1000000000, or 0 for never", `1000000001`: "too much", `99999999999999999999`: "too much", `true`: "wanted a whole number"}},
+	"workers.upgrades":   {[]string{`0`, `1`, `100000`}, map[string]string{`-1`: "too little", `100001`: "too much: 1 to 100000, or 0 for none", `"1"`: "without quotes"}},
 	"workers.max_age":    {[]string{`"0s"`, `0`, `"1s"`, `"12h"`, `"8784h"`}, map[string]string{`"10ms"`: "too little: 1s to 8784h", `"8785h"`: "too much", `"1d"`: "numbers with ms, s, m or h", `3600`: `write "3600s" for seconds`}},
 	"workers.max_memory": {[]string{`"0"`, `0`, `"1MB"`, `"512mb"`, `1048576`, `"64TB"`}, map[string]string{`"1KB"`: "1KB is too little", `"65TB"`: "too much", `"lots"`: "wanted a size", `"9999999999TB"`: "too much", `1.5`: "found the number 1.5", `-1`: "below nothing"}},
 	"workers.max_memory_hard": {[]string{`"0"`, `0`, `"16MB"`, `"1GB"`, `16777216`, `"64TB"`}, map[string]string{
@@ -68,6 +69,8 @@ var keyCases = map[string]keyCase{
 	"queue.timeout":    durationCase,
 	"timeouts.connect": durationCase, "timeouts.read": durationCase, "timeouts.client_header": durationCase,
 	"timeouts.client_body": durationCase, "timeouts.client_idle": durationCase, "timeouts.client_write": durationCase,
+	"timeouts.upgrade_idle":   {[]string{`0`, `"0s"`, `"1h"`}, map[string]string{`"25h"`: "too much: 1ms to 24h, or 0 for never", `5`: `write "5s" for seconds`}},
+	"timeouts.upgrade_drain":  {[]string{`0`, `"0s"`, `"20s"`}, map[string]string{`"25h"`: "too much: 1ms to 24h, or 0 for none", `5`: `write "5s" for seconds`}},
 	"limits.header":           {[]string{`"1KB"`, `"1MB"`}, map[string]string{`"1023B"`: "1KB to 1MB", `"2MB"`: "too much", `true`: "wanted a size"}},
 	"limits.body":             {[]string{`"1KB"`, `"1TB"`}, map[string]string{`"0"`: "0 is too little: 1KB to 1TB", `"2TB"`: "too much"}},
 	"limits.buffer":           {[]string{`"4KB"`, `"64MB"`}, map[string]string{`"1KB"`: "too little", `"65MB"`: "too much", `[]`: "found a list"}},

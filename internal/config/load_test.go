@@ -17,11 +17,11 @@ func TestDefaults(t *testing.T) {
 	want := Config{
 		Name: "demo", Variant: "main", SocketPrefix: "rip_main_demo", Demo: true, Foreground: true, Adapter: "auto", Workdir: dir,
 		Listen: Listen{HTTP: []Address{{Network: "tcp", Port: 3080}}, HTTPS: []Address{}, Metrics: []Address{}},
-		Workers: Workers{Count: 2, CountAuto: true, Concurrency: 1, MaxRequests: 10000, Ready: ReadyAuto,
+		Workers: Workers{Count: 2, CountAuto: true, Concurrency: 1, Upgrades: 100, MaxRequests: 10000, Ready: ReadyAuto,
 			StartTimeout: time.Minute, StopTimeout: 30 * time.Second, Surge: 1},
 		Queue: Queue{Size: 512, Timeout: 5 * time.Second},
 		Timeouts: Timeouts{Connect: time.Second, Read: 30 * time.Second, ClientHeader: 10 * time.Second,
-			ClientBody: time.Minute, ClientIdle: time.Minute, ClientWrite: time.Minute},
+			ClientBody: time.Minute, ClientIdle: time.Minute, ClientWrite: time.Minute, UpgradeIdle: time.Hour, UpgradeDrain: 20 * time.Second},
 		Limits: Limits{Header: 32 << 10, Body: 100 << 20, Buffer: 64 << 10, ResponseSpool: 1 << 30, Connections: 16384, Line: 16 << 10},
 		Proxy:  Proxy{RequestBuffering: true, StatusPath: "/status"},
 		Reload: Reload{Mode: ModeProcess},

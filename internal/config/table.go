@@ -113,6 +113,12 @@ var settings = []setting{
 			"For the adapters `rack`, `wsgi` and `asgi`, and not in the reload mode `module`; see [Ruby](languages/ruby.md#loaded-once) and [Python](languages/python.md#loaded-once) for what an app has to mind.",
 	},
 	{
+		key: "workers.upgrades", def: `100`, kind: kindInt, min: 1, max: MaxUpgrades, zero: "none", sample: `1000`,
+		field: func(c *Config) any { return &c.Workers.Upgrades },
+		doc: "The number of connections of one worker that may have been switched to another protocol, such as WebSocket. They do not count as requests in flight. " +
+			"When each worker has so many, a request for one more is answered 503. With 0 ripd ignores `Upgrade` fields. See [WebSockets](websockets.md).",
+	},
+	{
 		key: "workers.max_requests", def: `10000`, kind: kindInt, min: 1, max: MaxMaxRequests, zero: "never", word: "r",
 		field: func(c *Config) any { return &c.Workers.MaxRequests },
 		doc:   "After so many requests, give or take a tenth, a worker is replaced; its successor starts first.",
@@ -219,6 +225,17 @@ var settings = []setting{
 		field: func(c *Config) any { return &c.Timeouts.ClientWrite },
 		doc:   "A client that takes no byte of its answer for so long is cut.",
 	},
+	{
+		key: "timeouts.upgrade_idle", def: `"1h"`, kind: kindDuration, min: int64(MinTimeout), max: int64(MaxTimeout), zero: "never",
+		field: func(c *Config) any { return &c.Timeouts.UpgradeIdle },
+		doc:   "For the next byte, from either side, of a connection that was switched to another protocol. Then it is closed. See [WebSockets](websockets.md).",
+	},
+	{
+		key: "timeouts.upgrade_drain", def: `"20s"`, kind: kindDuration, min: int64(MinTimeout), max: int64(MaxTimeout), zero: "none",
+		field: func(c *Config) any { return &c.Timeouts.UpgradeDrain },
+		doc: "How long a connection that was switched to another protocol lives on when its worker is drained, or leaves in a roll or for another reason. Then it is closed. " +
+			"It ends within `workers.stop_timeout` in any case: 2 seconds before, or after its half where that is less.",
+	},
 
 	{
 		key: "limits.header", def: `"32KB"`, kind: kindSize, min: MinHeader, max: MaxHeader,
@@ -321,7 +338,7 @@ var settings = []setting{
 	{
 		key: "log.access_file", def: `""`, kind: kindPath, sample: `"/var/log/ripd/shop/access.log"`,
 		field: func(c *Config) any { return &c.Log.AccessFile },
-		doc:   "The access log's file. It is made when it is not there, for its owner to write and its group to read. At SIGUSR1 ripd opens it anew, for logrotate.",
+		doc:   "The access log's file. It is made when it is not there, for its owner to write and its group to read. At SIGUSR1 ripd opens it anew, for logrotate; at SIGHUP it does so, too, and reloads.",
 	},
 	{
 		key: "log.slow", def: `"1s"`, kind: kindDuration, min: int64(MinTimeout), max: int64(MaxTimeout), zero: "none",

@@ -1,8 +1,6 @@
 package daemon
 
 import (
-	"fmt"
-
 	"ripd/internal/api"
 )
 
@@ -51,7 +49,7 @@ func (s *supervisor) holdInstance(in *instance, drained bool) {
 	case drained && in.phase == phaseReady:
 		if err = in.seat.Drain(); err == nil {
 			s.step(in, phaseDrained)
-			s.emit(api.EventDraining, in, fmt.Sprintf("held back by an operator, %d in flight", in.inFlight()), nil)
+			s.emit(api.EventDraining, in, "held back by an operator, "+in.load(), nil)
 		}
 	case !drained && in.phase == phaseDrained && !in.seated:
 		if err = s.seatReady(in); err == nil {

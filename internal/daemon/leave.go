@@ -46,7 +46,7 @@ func (s *supervisor) retire(in *instance) {
 		return
 	}
 	in.deadline = s.now().Add(stop)
-	s.emit(api.EventDraining, in, fmt.Sprintf("%d in flight", in.inFlight()), nil)
+	s.emit(api.EventDraining, in, in.load(), nil)
 	if err := in.seat.Retire(); err != nil {
 		// The pool dropped it at this very moment: what it tells next ends the process.
 		s.log.Debug("retiring a worker", "worker", in.id, "error", err.Error())
@@ -116,7 +116,7 @@ func (s *supervisor) expire(in *instance) {
 	case phaseRetiring:
 		info := in.info()
 		s.log.Warn("worker did not drain within stop_timeout, killing it", "worker", in.id, "pid", in.pid(),
-			"generation", in.release.generation, "stop_timeout_ms", w.StopTimeout.Milliseconds(), "in_flight", info.InFlight, "request", info.Request)
+			"generation", in.release.generation, "stop_timeout_ms", w.StopTimeout.Milliseconds(), "in_flight", info.InFlight, "upgraded", info.Upgraded, "request", info.Request)
 		s.rollStuck(in)
 		s.kill(in)
 	case phaseStopping:

@@ -131,6 +131,7 @@ func (a *app) gauges() metrics.Gauges {
 		}
 	}
 	stats := a.server.Stats()
+	g.Tunnels = stats.Upgraded
 	g.Connections = map[string]int{"idle": stats.Idle, "active": stats.Connections - stats.Idle}
 	return g
 }

@@ -134,6 +134,7 @@ func (s *supervisor) describe(in *instance, at func(time.Duration) time.Time) ap
 	}
 	i := in.info()
 	w.InFlight, w.Handled = i.InFlight, uint64(i.Handled)
+	w.Upgraded = i.Upgraded
 	w.Request, w.RunningFor = i.Request, api.Millis(i.Running)
 	if i.LastServed > 0 {
 		w.LastRequest = at(i.LastServed)

@@ -1,6 +1,7 @@
 package daemon
 
 import (
+	"fmt"
 	"time"
 
 	"ripd/internal/pool"
@@ -57,6 +58,16 @@ func (in *instance) inFlight() int {
 		return 0
 	}
 	return in.seat.Info().InFlight
+}
+
+// load tells what the process has to do still.
+func (in *instance) load() string {
+	info := in.info()
+	text := fmt.Sprintf("%d in flight", info.InFlight)
+	if info.Upgraded > 0 {
+		text += fmt.Sprintf(", %s open", plural(info.Upgraded, "upgraded connection"))
+	}
+	return text
 }
 
 func (in *instance) info() pool.WorkerInfo {

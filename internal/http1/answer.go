@@ -44,7 +44,7 @@ var dropFromResponse = [kinds]bool{
 	kindHop:              true,
 	kindTE:               true,
 	kindTrailer:          true, // but see Out.Trailers
-	kindUpgrade:          true,
+	kindUpgrade:          true, // but see AppendSwitching and appendOffer
 	kindRequestMark:      true,
 	kindDate:             true,
 	kindWorker:           true,
@@ -61,7 +61,7 @@ var dropFromResponse = [kinds]bool{
 // Either way nobody shows a stale answer.
 //
 // An interim response gets its end-to-end fields and nothing of ripd's. This is
-// no way to pass on a response that is Switching: what makes it one is removed.
+// no way to pass on a response that is Switching: AppendSwitching is.
 func (r *Response) AppendResponse(dst []byte, o *Out) []byte {
 	dst = appendStatusLine(dst, r.Status)
 	dst = append(dst, r.Reason...)
@@ -101,7 +101,7 @@ func (r *Response) AppendResponse(dst []byte, o *Out) []byte {
 		dst = appendHSTS(dst, o.HSTS)
 	}
 	dst = appendFraming(dst, o.Chunked, o.ContentLength)
-	return appendConnection(dst, o.Minor, o.Close)
+	return appendConnection(r.appendOffer(dst, o.Minor), o.Minor, o.Close)
 }
 
 // appendHSTS appends Strict-Transport-Security (RFC 6797 section 6.1).

@@ -16,6 +16,10 @@ type Forward struct {
 
 	ContentLength int64 // of the body as it is sent to the worker; < 0: none is written
 	Chunked       bool  // the body is sent chunked; ContentLength is not written then
+
+	// Upgrade is the value of Upgrade, from AppendProtocols; nil asks for no other
+	// protocol.
+	Upgrade []byte
 }
 
 // dropFromRequest holds the kinds that do not go to a worker: fields for the
@@ -29,7 +33,7 @@ var dropFromRequest = [kinds]bool{
 	kindHop:              true,
 	kindTE:               true,
 	kindTrailer:          true, // trailers of requests end at ripd
-	kindUpgrade:          true,
+	kindUpgrade:          true, // but see Forward.Upgrade
 	kindExpect:           true, // ripd answers it
 	kindRequestMark:      true,
 	kindForwarded:        true,
@@ -70,6 +74,9 @@ func (r *Request) AppendRequest(dst []byte, f *Forward) []byte {
 	dst = appendLine(dst, "X-Forwarded-Proto: ", f.Proto)
 	dst = appendLine(dst, "X-Forwarded-Host: ", f.Host)
 	dst = appendLine(dst, "X-Request-Id: ", f.RequestID)
+	if f.Upgrade != nil {
+		dst = appendUpgrade(dst, f.Upgrade)
+	}
 	return appendFraming(dst, f.Chunked, f.ContentLength)
 }
 

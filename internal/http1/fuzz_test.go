@@ -188,7 +188,11 @@ func answeredMeansTheSame(t tester, r *Response, method string) {
 		}
 		for _, f := range again.Fields {
 			switch f.kind {
-			case kindHop, kindTrailer, kindUpgrade, kindWorker, kindWorkerBusy:
+			case kindUpgrade:
+				if again.Status != 426 {
+					t.Fatalf("written with Upgrade: %q", head)
+				}
+			case kindHop, kindTrailer, kindWorker, kindWorkerBusy:
 				t.Fatalf("written with %s: %q", f.Name, head)
 			}
 		}

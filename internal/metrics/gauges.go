@@ -27,6 +27,8 @@ type Gauges struct {
 	// Connections counts the clients' connections by state: active, idle.
 	// States that are left out are shown as 0.
 	Connections map[string]int
+	// Tunnels is how many of them were switched to another protocol.
+	Tunnels int
 	// CertificateEnds is when the first of the certificates in force ends; the zero
 	// value, shown as 0, without any.
 	CertificateEnds time.Time
@@ -59,7 +61,7 @@ type snapshots struct {
 	queueLength, queueSize, oldestWait *prometheus.Desc
 	workers, workersBusy, leases       *prometheus.Desc
 	workerMemory, workerCPU            *prometheus.Desc
-	connections, logDropped            *prometheus.Desc
+	connections, logDropped, tunnels   *prometheus.Desc
 	logLeftOut, build, certificateEnds *prometheus.Desc
 }
 
@@ -83,6 +85,7 @@ func newSnapshots(o Options) *snapshots {
 		workerCPU:       desc("ripd_worker_cpu_seconds_total", "CPU time of a worker and its descendants, since its process was started.", "worker"),
 		leases:          desc("ripd_leases_total", "Leases given: requests handed to a worker, a retried one twice."),
 		connections:     desc("ripd_connections", "Connections of clients, by state.", "state"),
+		tunnels:         desc("ripd_tunnels", "Connections that were switched to another protocol, such as WebSocket."),
 		logDropped:      desc("ripd_log_dropped_total", "Log lines that were dropped because the output did not take them."),
 		logLeftOut:      desc("ripd_access_lines_left_out_total", "Access lines of errors and slow requests that the journal did not get because there were too many."),
 		certificateEnds: desc("ripd_tls_certificate_end_timestamp_seconds", "When the first of the certificates in force ends, in seconds since 1970; 0 without TLS."),
@@ -94,7 +97,7 @@ func newSnapshots(o Options) *snapshots {
 func (s *snapshots) Describe(ch chan<- *prometheus.Desc) {
 	for _, d := range []*prometheus.Desc{
 		s.queueLength, s.queueSize, s.oldestWait, s.workers, s.workersBusy, s.workerMemory, s.workerCPU,
-		s.leases, s.connections, s.logDropped, s.logLeftOut, s.build, s.certificateEnds,
+		s.leases, s.connections, s.tunnels, s.logDropped, s.logLeftOut, s.build, s.certificateEnds,
 	} {
 		ch <- d
 	}
@@ -121,6 +124,7 @@ func (s *snapshots) Collect(ch chan<- prometheus.Metric) {
 	for _, state := range connectionStates() {
 		send(s.connections, prometheus.GaugeValue, float64(g.Connections[state]), state)
 	}
+	send(s.tunnels, prometheus.GaugeValue, float64(g.Tunnels))
 	send(s.leases, prometheus.CounterValue, float64(g.Leases))
 	send(s.logDropped, prometheus.CounterValue, float64(g.LogDropped))
 	send(s.logLeftOut, prometheus.CounterValue, float64(g.LogLeftOut))

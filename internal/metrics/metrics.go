@@ -47,6 +47,9 @@ type Metrics struct {
 	rolled    *byCause
 	upgraded  *byCause
 
+	tunnels               prometheus.Counter
+	tunnelsIn, tunnelsOut prometheus.Counter
+
 	handshakes       *prometheus.CounterVec
 	handshakesFailed *byCause
 }
@@ -58,7 +61,7 @@ var classes = [...]string{0: "none", 1: "1xx", 2: "2xx", 3: "3xx", 4: "4xx", 5: 
 // the start, as 0, so that a rate can be computed from their first event on.
 func knownRejections() []string {
 	return []string{
-		"queue-full", "queue-timeout", "no-worker", "stopping", "spool-failed", "no-descriptors",
+		"queue-full", "queue-timeout", "no-worker", "stopping", "upgrades-full", "spool-failed", "no-descriptors",
 		"connect-failed", "connection-closed", "write-failed", "read-failed", "bad-answer", "read-timeout",
 	}
 }
@@ -97,6 +100,13 @@ func New(o Options) *Metrics {
 	m.respawned = newByCause(counters(r, "ripd_respawns_total", "Workers that ended unasked and were replaced, by cause.", "cause"), knownRespawns())
 	m.rolled = newByCause(counters(r, "ripd_rolls_total", "Rolls that have ended, by verdict.", "verdict"), knownVerdicts())
 	m.upgraded = newByCause(counters(r, "ripd_upgrades_total", "Upgrades of ripd itself, by verdict.", "verdict"), knownVerdicts())
+
+	m.tunnels = prometheus.NewCounter(prometheus.CounterOpts{
+		Name: "ripd_tunnels_total", Help: "Connections that were switched to another protocol, such as WebSocket.",
+	})
+	r.MustRegister(m.tunnels)
+	through := counters(r, "ripd_tunnel_bytes_total", "Bytes through connections that were switched to another protocol, by direction: in from clients, out to clients.", "direction")
+	m.tunnelsIn, m.tunnelsOut = through.WithLabelValues("in"), through.WithLabelValues("out")
 
 	m.handshakes = prometheus.NewCounterVec(prometheus.CounterOpts{
 		Name: "ripd_tls_handshakes_total", Help: "TLS handshakes that succeeded, by version, and by whether a session was resumed.",
@@ -184,6 +194,24 @@ func (m *Metrics) Rolled(verdict string) {
 func (m *Metrics) Upgraded(verdict string) {
 	if m != nil {
 		m.upgraded.count(verdict)
+	}
+}
+
+// TunnelOpened counts one connection that was switched to another protocol.
+func (m *Metrics) TunnelOpened() {
+	if m != nil {
+		m.tunnels.Inc()
+	}
+}
+
+// TunnelMoved counts bytes that went through such a connection; in: from the client.
+func (m *Metrics) TunnelMoved(in bool, bytes int) {
+	switch {
+	case m == nil:
+	case in:
+		m.tunnelsIn.Add(float64(bytes))
+	default:
+		m.tunnelsOut.Add(float64(bytes))
 	}
 }
 

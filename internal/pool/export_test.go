@@ -51,7 +51,7 @@ func (p *Pool) Check() error {
 				return fmt.Errorf("worker %d is %s, its slot is %d: in the idle list %v, marked %v", w.spec.ID, w.state, s.state, listed[s], s.listed)
 			}
 			delete(listed, s)
-			if p.queue.head != nil && s.listed && w.spec.Generation >= p.required {
+			if p.oldestFor(w) != nil && s.listed && w.spec.Generation >= p.required {
 				return fmt.Errorf("%d requests wait beside an idle slot of worker %d", p.queue.length, w.spec.ID)
 			}
 		}
@@ -100,8 +100,11 @@ func (l *idleList) check() (map[*Slot]bool, error) {
 }
 
 func (w *Worker) check(leases map[*Ticket]*Slot) error {
-	busy := 0
+	busy, asked := 0, 0
 	for _, s := range w.slots {
+		if s.upgrade {
+			asked++
+		}
 		if s.ticket != nil {
 			busy++
 			if s.ticket.state != leased {
@@ -118,6 +121,9 @@ func (w *Worker) check(leases map[*Ticket]*Slot) error {
 		if s.state == slotIdle && w.state != Ready && w.state != Drained {
 			return fmt.Errorf("a slot of a worker that is %s stands idle for ever", w.state)
 		}
+	}
+	if asked > w.upgrades || w.upgrades > w.spec.Upgrades {
+		return fmt.Errorf("worker %d counts %d upgrades of at most %d, %d are asked for", w.spec.ID, w.upgrades, w.spec.Upgrades, asked)
 	}
 	if busy != w.inFlight || busy > w.spec.Slots {
 		return fmt.Errorf("worker %d has %d requests in flight on %d slots, and counts %d", w.spec.ID, busy, w.spec.Slots, w.inFlight)

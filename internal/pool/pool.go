@@ -13,6 +13,7 @@ package pool
 
 import (
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -43,9 +44,10 @@ type Pool struct {
 	queue    queue
 	size     int
 	idle     idleList
-	workers  []*Worker // all that are not Gone, in the order of Add
-	newest   int       // highest generation that ever became ready
-	required int       // only workers of this generation or newer take requests
+	workers  []*Worker    // all that are not Gone, in the order of Add
+	newest   int          // highest generation that ever became ready
+	barrier  atomic.Int64 // a copy of required
+	required int          // only workers of this generation or newer take requests
 	stopping bool
 	hopeless bool
 	retry    time.Duration // with hopeless: when the next worker may be there
@@ -79,11 +81,14 @@ const (
 	NoWorker
 	// Stopping: the pool admits nothing any more.
 	Stopping
+	// Crowded: the request asks for another protocol, and each worker has as many
+	// upgrades as it may have.
+	Crowded
 )
 
 // String returns the verdict's name as logs and metrics show it.
 func (v Verdict) String() string {
-	return [...]string{"leased", "queued", "queue-full", "no-worker", "stopping"}[v]
+	return [...]string{"leased", "queued", "queue-full", "no-worker", "stopping", "upgrades-full"}[v]
 }
 
 // Submit admits a request at the moment now (monotonic). It never blocks.
@@ -97,7 +102,7 @@ func (p *Pool) Submit(t *Ticket, now time.Duration) Verdict {
 		t.state = refused
 		return Stopping
 	}
-	if s := p.pick(); s != nil {
+	if s := p.pick(t); s != nil {
 		p.lease(s, t, now)
 		s.wake <- t // never blocks: the slot was idle and its channel holds one
 		return Leased
@@ -106,6 +111,11 @@ func (p *Pool) Submit(t *Ticket, now time.Duration) Verdict {
 		p.counts.RefusedNoWorker++
 		t.state = refused
 		return NoWorker
+	}
+	if t.Upgrade && p.crowded() {
+		p.counts.RefusedCrowded++
+		t.state = refused
+		return Crowded
 	}
 	if p.queue.length >= p.size {
 		p.counts.RefusedFull++
@@ -125,9 +135,12 @@ func (p *Pool) Retry(s *Slot, now time.Duration) (v Verdict, displaced *Ticket) 
 	p.mu.Lock()
 	defer p.unlock()
 	t := s.ticket
+	if s.upgrade {
+		defer p.dispatch() // as in Turn
+	}
 	p.release(s)
 	t.state = waiting
-	if other := p.pick(); other != nil {
+	if other := p.pick(t); other != nil {
 		p.lease(other, t, now)
 		other.wake <- t
 		return Leased, nil
@@ -215,10 +228,15 @@ func (p *Pool) Turn(s *Slot, now time.Duration) (t *Ticket, ended bool) {
 		return nil, false
 	}
 	w := s.worker
+	if s.upgrade {
+		defer p.dispatch() // the worker may have room for an upgrade that waits
+	}
 	p.endLease(s, now)
+	if w.state == Ready && w.spec.Generation >= p.required {
+		t = p.oldestFor(w)
+	}
 	switch {
-	case w.state == Ready && w.spec.Generation >= p.required && p.queue.head != nil:
-		t = p.queue.head
+	case t != nil:
 		p.queue.remove(t)
 		// The caller read its clock before it had the lock, and may have waited
 		// for the lock while the request arrived: no wait is below zero.
@@ -242,6 +260,7 @@ func (p *Pool) Require(generation int) {
 	p.mu.Lock()
 	defer p.unlock()
 	p.required = generation
+	p.barrier.Store(int64(generation))
 	p.dispatch()
 }
 
@@ -295,63 +314,14 @@ func (p *Pool) Abandon() *Ticket {
 // worker was retired, failed or removed and the last lease is over.
 func (p *Pool) Wait() { p.slots.Wait() }
 
-// dispatch serves the queue with idle slots; it follows everything that makes a
-// slot eligible, so that no request waits beside one.
-func (p *Pool) dispatch() {
-	for p.queue.head != nil {
-		s := p.pick()
-		if s == nil {
-			return
-		}
-		t := p.queue.head
-		p.queue.remove(t)
-		// Whoever made the slot eligible has no clock at hand: the lease counts
-		// from the request's arrival until the slot's goroutine takes it over.
-		p.lease(s, t, 0)
-		s.wake <- t
-	}
-}
-
-// lookMost is how many idle slots are looked at for one whose worker has less to do.
-// Workers of one slot have nothing to do while it is idle: the first one is taken.
-const lookMost = 256
-
-// pick takes a slot out of the idle list: of the newest generation that has one
-// idle, of its workers one that has the fewest requests in flight, and of these the
-// slot that has been idle longest. It returns nil when none is eligible.
-func (p *Pool) pick() *Slot {
-	best := p.idle.head
-	if best == nil {
-		return nil
-	}
-	looked := 0
-	for s := best; s != nil && (best.worker.spec.Generation < p.newest || best.worker.inFlight > 0 && looked < lookMost); s = s.next {
-		if s.before(best) {
-			best = s
-		}
-		looked++
-	}
-	if best.worker.spec.Generation < p.required {
-		return nil
-	}
-	p.idle.remove(best)
-	return best
-}
-
-// before tells whether the slot is the better choice, whatever their order in the
-// idle list.
-func (s *Slot) before(other *Slot) bool {
-	if a, b := s.worker.spec.Generation, other.worker.spec.Generation; a != b {
-		return a > b
-	}
-	return s.worker.inFlight < other.worker.inFlight
-}
-
 // lease gives the request to the slot.
 func (p *Pool) lease(s *Slot, t *Ticket, now time.Duration) {
 	t.state, t.leased = leased, now
 	s.state, s.ticket = slotBusy, t
 	s.worker.inFlight++
+	if s.upgrade = t.Upgrade; s.upgrade {
+		s.worker.upgrades++
+	}
 	p.counts.Leases++
 }
 
@@ -373,7 +343,10 @@ func (p *Pool) endLease(s *Slot, now time.Duration) {
 // release ends the slot's lease, and tells when a worker that takes no more has
 // become idle with it.
 func (p *Pool) release(s *Slot) {
-	s.ticket = nil
+	if s.upgrade {
+		s.worker.upgrades--
+	}
+	s.ticket, s.upgrade = nil, false
 	s.worker.inFlight--
 	p.tellIdle(s.worker)
 }

@@ -7,6 +7,9 @@ import "time"
 type Ticket struct {
 	// Request is the request that the ticket belongs to, set once by its owner.
 	Request Request
+	// Upgrade tells that the request asks for another protocol (Switch). Its owner
+	// sets it before Submit.
+	Upgrade bool
 
 	// The rest is under the pool's lock while the request waits, and belongs to
 	// the slot's goroutine while it is leased.

@@ -8,6 +8,7 @@ type Counts struct {
 	RefusedFull     uint64 // the queue was at its bound
 	RefusedNoWorker uint64 // no worker could be had
 	RefusedStopping uint64 // the pool had been stopped
+	RefusedCrowded  uint64 // each worker had as many upgrades as it may have
 	Expired         uint64 // the queue's timeout passed
 	Left            uint64 // the client left the queue
 }
@@ -27,6 +28,7 @@ type WorkerInfo struct {
 	WorkerSpec
 	State      State
 	InFlight   int
+	Upgraded   int // connections that were switched to another protocol, and requests that ask for it
 	Handled    int
 	LastServed time.Duration // when its last lease ended (monotonic); 0 before the first
 	Request    string        // of its leases the one that runs longest; "" when idle
@@ -67,7 +69,7 @@ func (p *Pool) eligible() int {
 }
 
 func (w *Worker) info(now time.Duration) WorkerInfo {
-	i := WorkerInfo{WorkerSpec: w.Spec(), State: w.state, InFlight: w.inFlight, Handled: w.handled, LastServed: w.lastServed}
+	i := WorkerInfo{WorkerSpec: w.Spec(), State: w.state, InFlight: w.inFlight, Upgraded: w.upgrades, Handled: w.handled, LastServed: w.lastServed}
 	var longest *Ticket
 	for _, s := range w.slots {
 		if s.ticket != nil && (longest == nil || s.ticket.began() < longest.began()) {

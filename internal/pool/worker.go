@@ -66,6 +66,9 @@ type WorkerSpec struct {
 	Socket string
 	// Slots is the number of requests in flight that it takes, at least 1.
 	Slots int
+	// Upgrades is how many connections may have been switched to another protocol at
+	// a time; 0 is none.
+	Upgrades int
 	// MaxRequests is after how many requests Exhausted is told; 0 means never.
 	MaxRequests int
 }
@@ -74,11 +77,13 @@ type WorkerSpec struct {
 type Worker struct {
 	spec   WorkerSpec             // as Add was given it
 	socket atomic.Pointer[string] // what Ready was given instead of the spec's
+	held   atomic.Bool            // neither Starting nor Ready
 
 	// The rest is under the pool's lock.
 	state      State
 	slots      []*Slot
 	inFlight   int
+	upgrades   int // open, and those that may become so
 	handled    int
 	lastServed time.Duration
 	toldIdle   bool
@@ -101,6 +106,7 @@ type Slot struct {
 	// The rest is under the pool's lock.
 	state      slotState
 	ticket     *Ticket
+	upgrade    bool  // the ticket's
 	prev, next *Slot // idle list
 	listed     bool
 }
@@ -178,6 +184,7 @@ func (p *Pool) Resume(w *Worker) error {
 		return &StepError{w.spec.ID, w.spec.Generation, w.state, Ready}
 	}
 	w.state = Ready
+	w.held.Store(false)
 	p.hopeless = false
 	for _, s := range w.slots {
 		if s.state == slotIdle {
@@ -189,7 +196,7 @@ func (p *Pool) Resume(w *Worker) error {
 }
 
 // Retire lets the worker finish what runs and gives it nothing new. Event Idle
-// follows when its last lease has ended; at once when it has none.
+// follows when its last lease and its last upgrade have ended; at once when it has none.
 func (p *Pool) Retire(w *Worker) error {
 	p.mu.Lock()
 	defer p.unlock()
@@ -238,6 +245,7 @@ func (p *Pool) step(w *Worker, to State) error {
 		return &StepError{w.spec.ID, w.spec.Generation, w.state, to}
 	}
 	w.state = to
+	w.held.Store(to != Ready)
 	return nil
 }
 

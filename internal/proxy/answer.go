@@ -21,6 +21,7 @@ const (
 	stageHead     stage = iota // its head is not complete
 	stageBody                  // its body is not
 	stageComplete              // everything is in
+	stageSwitched              // it was a 101: what follows is not HTTP
 )
 
 // answer turns the bytes of a worker's answer into those of the client's.
@@ -32,6 +33,7 @@ type answer struct {
 	decoder http1.Chunked
 	interim int    // 1xx answers so far
 	flushed bool   // the client has been given some of the final answer
+	frames  bool   // with stageSwitched: the protocol is WebSocket
 	report  []byte // what an adapter says of code that does not load; nil otherwise
 	body    int64
 }
@@ -74,7 +76,7 @@ func (l *lease) headIn() error {
 	a, r := &l.answer, l.req
 	switch {
 	case a.head.Switching:
-		return fmt.Errorf("status %d, which nobody asked for", a.head.Status)
+		return l.switching()
 	case a.head.Interim():
 		if a.interim++; a.interim > maxInterim {
 			return fmt.Errorf("more than %d interim answers", maxInterim)

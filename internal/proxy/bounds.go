@@ -32,6 +32,9 @@ const (
 	boundDisk
 	boundQueue
 	boundQueueTime
+	boundUpgrades
+	boundUpgradeIdle
+	boundMessage
 	boundsEnd
 )
 
@@ -51,6 +54,7 @@ var noticeNames = [boundsEnd]string{
 	boundConnections: "limits.connections", boundDescriptors: "open-files", boundHead: "limits.header", boundBody: "limits.body",
 	boundClientHeader: "timeouts.client_header", boundClientBody: "timeouts.client_body", boundClientWrite: "timeouts.client_write",
 	boundSpool: "limits.response_spool", boundDisk: "temporary-files", boundQueue: "queue.size", boundQueueTime: "queue.timeout",
+	boundUpgrades: "workers.upgrades", boundUpgradeIdle: "timeouts.upgrade_idle", boundMessage: "limits.body",
 }
 
 // noticePause is the least time between two lines of one kind.
@@ -108,6 +112,8 @@ func (s *Server) reachedByRequest(status int, cause string) {
 		s.reached(boundClientHeader, "a client sent its head too slowly and was refused")
 	case cause == pool.Full.String():
 		s.reached(boundQueue, "the queue is full; requests are answered 503")
+	case cause == pool.Crowded.String():
+		s.reached(boundUpgrades, "each worker has as many upgraded connections as it may have; one more is answered 503")
 	case cause == causeQueueTimeout:
 		s.reached(boundQueueTime, "a request waited too long for a worker and was answered 504")
 	}

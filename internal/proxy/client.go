@@ -22,6 +22,7 @@ const (
 	phaseRunning                 // a request is submitted and not yet answered
 	phaseClosing                 // the last answer is given; the client's end is awaited
 	phaseHandshake               // the client and ripd agree on TLS
+	phaseTunnel                  // another protocol goes through
 )
 
 // Whose turn it is to use the connection's request.
@@ -75,7 +76,8 @@ type conn struct {
 	req request
 	out outlet
 
-	readable func(fd uintptr) bool // onReadable, made once
+	tunnel   atomic.Pointer[tunnel] // of another protocol; nil without one
+	readable func(fd uintptr) bool  // onReadable, made once
 }
 
 // wish is why onReadable left its callback.
@@ -85,6 +87,7 @@ const (
 	wantNothing wish = iota
 	wantBody         // the request's body has to be read
 	wantClose        // the connection has come to its end
+	wantUpgrade      // the answer to a request for another protocol has to be awaited
 )
 
 // The values of X-Forwarded-Proto.
@@ -151,6 +154,8 @@ func (c *conn) serve() {
 			c.readBody()
 		case c.want == wantClose:
 			c.gone = true
+		case c.want == wantUpgrade:
+			c.awaitUpgrade()
 		}
 	}
 }
@@ -162,6 +167,10 @@ func (c *conn) end() {
 		c.done()
 	}
 	c.awaitTurn()
+	if t := c.tunnel.Load(); t != nil { // its worker has agreed meanwhile
+		t.carry()
+		c.awaitTurn()
+	}
 	if c.secure != nil && !c.out.cut {
 		c.secure.bye()
 	}
@@ -296,6 +305,10 @@ func (c *conn) begin(h *headScratch, n int) (leave bool) {
 		h.free()
 		return true
 	}
+	upgrade := c.upgrades(&h.req)
+	if r.ticket.Upgrade = upgrade; upgrade {
+		r.upgrade = h.req.AppendProtocols(nil)
+	}
 	body := 0
 	if h.req.HasBody() {
 		if h.req.Chunked || int64(c.filled-n) < h.req.ContentLength || h.req.ContentLength > c.srv.config.Load().Limits.Buffer {
@@ -313,7 +326,10 @@ func (c *conn) begin(h *headScratch, n int) (leave bool) {
 	c.consume(n + body)
 	c.began = now
 	c.submit(now)
-	return false
+	if upgrade {
+		c.want = wantUpgrade
+	}
+	return upgrade
 }
 
 // check answers what is not for a worker. It reports whether the connection
@@ -321,8 +337,8 @@ func (c *conn) begin(h *headScratch, n int) (leave bool) {
 func (c *conn) check(head *http1.Request) (refused bool) {
 	limits := &c.srv.config.Load().Limits
 	switch {
-	case head.Upgrade:
-		c.refuseRequest(head, 501, causeUpgrade, "this server passes no upgrades and no tunnels on")
+	case string(head.Method) == "CONNECT":
+		c.refuseRequest(head, 501, causeConnect, "this server is no proxy for other servers")
 	case head.ContentLength > limits.Body:
 		c.refuseRequest(head, 413, causeTooLarge, "the body is longer than this server takes")
 	default:
@@ -350,7 +366,7 @@ func (c *conn) submit(now time.Duration) (admitted bool) {
 	}
 	r.admitted = true
 	switch v := s.pool.Submit(&r.ticket, now); v {
-	case pool.Full, pool.NoWorker, pool.Stopping:
+	case pool.Full, pool.NoWorker, pool.Stopping, pool.Crowded:
 		r.admitted = false
 		r.refuse(503, v.String())
 		return false
@@ -358,7 +374,8 @@ func (c *conn) submit(now time.Duration) (admitted bool) {
 	return true
 }
 
-// awaitTurn sleeps until the submitted request, if there is one, is answered.
+// awaitTurn sleeps until the submitted request, if there is one, is answered, or has
+// become a tunnel.
 func (c *conn) awaitTurn() {
 	if c.turn.Load() == turnFree {
 		return
@@ -367,6 +384,9 @@ func (c *conn) awaitTurn() {
 		c.turnFree = make(chan struct{}, 1)
 	}
 	if c.turn.CompareAndSwap(turnTaken, turnAwaited) {
+		if c.tunnel.Load() != nil && c.turn.CompareAndSwap(turnAwaited, turnTaken) {
+			return // enter came before
+		}
 		<-c.turnFree
 	}
 }

@@ -46,6 +46,8 @@ func (l *lease) exchange() {
 	err := l.follow()
 	var bad badAnswer
 	switch {
+	case err == nil && l.answer.stage == stageSwitched:
+		l.switchOver()
 	case err == nil:
 		l.settle()
 	case errors.Is(err, os.ErrDeadlineExceeded):
@@ -126,7 +128,7 @@ func (l *lease) follow() error {
 		switch {
 		case l.err != nil:
 			return badAnswer{l.err}
-		case l.answer.stage == stageComplete:
+		case l.answer.stage >= stageComplete:
 			return nil
 		case l.eof && l.errno == 0 && l.answer.stage == stageBody && l.answer.head.UntilClose:
 			l.answer.endOfBody(l)

@@ -85,6 +85,9 @@ func (s *Server) round(now time.Duration) int {
 			_ = (*nc).SetReadDeadline(time.Unix(1, 0)) // exchange looks at its clock
 		}
 	}
+	for t := range s.tunnels {
+		t.look(now)
+	}
 	// Connections that have become idle since Serve last looked make room now.
 	s.places.Broadcast()
 	for c := range s.conns {

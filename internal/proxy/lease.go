@@ -126,12 +126,15 @@ func (l *lease) leased(t *pool.Ticket, now time.Duration) *request {
 
 // turn ends the lease of the request in hand, whose answer is in, and takes the
 // next one that waits.
-func (l *lease) turn() {
+func (l *lease) turn() { l.turnBy(l.srv.pool.Turn) }
+
+// turnBy is turn by one of the pool's two ways to end a lease.
+func (l *lease) turnBy(turn func(*pool.Slot, time.Duration) (*pool.Ticket, bool)) {
 	now := l.srv.clock.now()
 	l.req.answer.ended, l.idle = now, now
 	l.since.Store(0)
 	l.live.Store(nil)
-	t, ended := l.srv.pool.Turn(l.slot, now)
+	t, ended := turn(l.slot, now)
 	l.sent = 0
 	switch {
 	case t != nil:

@@ -14,6 +14,9 @@
 //	exchange.go read the answer and give it on; what happens when it fails
 //	answer.go   from the bytes of a worker's answer to the bytes of the client's
 //	outlet.go   write to a client at the pace that it takes
+//	upgrade.go  a request for another protocol, until the worker agrees
+//	tunnel.go   what goes through after that; flow.go: each direction of it
+//	frames.go   where a WebSocket frame ends
 //	janitor.go  every deadline, looked at from one place
 //	stop.go     the end, in which nothing is dropped
 package proxy
@@ -85,6 +88,7 @@ type Server struct {
 	places    *sync.Cond // signalled when a connection ends
 	conns     map[*conn]struct{}
 	leases    map[*lease]struct{}
+	tunnels   map[*tunnel]struct{}
 	listeners map[net.Listener]*acceptor
 	tasks     sync.WaitGroup // goroutines of connections
 
@@ -100,7 +104,7 @@ func New(o Options, events func(pool.Event)) *Server {
 		access: o.Access, metrics: o.Metrics, log: o.Log, fresh: o.Fresh, broken: o.Broken,
 		spoolDir: spoolDir(o.SpoolDir), clock: newClock(time.Now), ids: newRequestIDs(),
 		kick: make(chan struct{}, 1), done: make(chan struct{}), quit: make(chan struct{}),
-		conns: map[*conn]struct{}{}, leases: map[*lease]struct{}{}, listeners: map[net.Listener]*acceptor{},
+		conns: map[*conn]struct{}{}, leases: map[*lease]struct{}{}, tunnels: map[*tunnel]struct{}{}, listeners: map[net.Listener]*acceptor{},
 	}
 	s.places = sync.NewCond(&s.mu)
 	s.config.Store(o.Config)
@@ -187,12 +191,13 @@ func (s *Server) forget(c *conn) {
 	s.tasks.Done()
 }
 
-// awaitPlace waits while limits.connections are open. The connections that have
+// awaitPlace waits while limits.connections are open. An upgraded one counts twice: it
+// has a worker's connection for itself. The connections that have
 // been idle longest make room; new clients wait in the kernel's backlog meanwhile.
 func (s *Server) awaitPlace(a *acceptor) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	for first := true; len(s.conns) >= int(s.most.Load()) && !s.stopping.Load(); first = false {
+	for first := true; len(s.conns)+len(s.tunnels) >= int(s.most.Load()) && !s.stopping.Load(); first = false {
 		if first {
 			s.reached(boundConnections, "new connections wait; those that have been idle longest are closed", "connections", len(s.conns))
 		}
@@ -206,6 +211,8 @@ func (s *Server) awaitPlace(a *acceptor) {
 type Stats struct {
 	// Connections are those open, Idle those of them that wait for a request.
 	Connections, Idle int
+	// Upgraded are the connections that were switched to another protocol.
+	Upgraded int
 	// Answered counts the requests that got an answer, whatever its status.
 	Answered uint64
 }
@@ -214,7 +221,7 @@ type Stats struct {
 func (s *Server) Stats() Stats {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	st := Stats{Connections: len(s.conns), Answered: s.answered.Load()}
+	st := Stats{Connections: len(s.conns), Answered: s.answered.Load(), Upgraded: len(s.tunnels)}
 	for c := range s.conns {
 		if c.phase.Load() == phaseIdle {
 			st.Idle++

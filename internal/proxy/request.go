@@ -24,6 +24,7 @@ type request struct {
 	// live is the body of a request that is passed on while it arrives.
 	live *liveBody
 
+	upgrade  []byte // the protocols that are asked for; nil: none
 	id       [requestIDLength]byte
 	minor    int
 	head     bool // the method is HEAD
@@ -64,6 +65,7 @@ func (r *request) begin(head *http1.Request, at time.Duration) {
 	r.conn.srv.ids.next(&r.id)
 	r.minor, r.head, r.close = head.Minor, head.IsHead(), !head.KeepAlive
 	r.trailers = head.Trailers
+	r.upgrade, r.ticket.Upgrade = nil, false
 	r.retried, r.admitted, r.unending, r.began, r.bytesIn = false, false, false, at, 0
 	r.answer = answerRecord{}
 }
@@ -75,7 +77,7 @@ func (r *request) compose(head *http1.Request, length int64, chunked bool) {
 	r.wireBlock = newBlock()
 	f := http1.Forward{
 		For: r.conn.address, Proto: r.conn.proto, Host: head.Host, RequestID: r.id[:],
-		ContentLength: length, Chunked: chunked,
+		ContentLength: length, Chunked: chunked, Upgrade: r.upgrade,
 	}
 	r.wire = head.AppendRequest(r.wireBlock[:0], &f)
 	r.methodLen = len(head.Method)

@@ -13,7 +13,7 @@ import (
 const (
 	causeClientLeft   = "client-left"
 	causeTooLarge     = "body-too-large"
-	causeUpgrade      = "upgrade"
+	causeConnect      = "connect"
 	causeQueueTimeout = "queue-timeout"
 	causeBadRequest   = "bad-request"
 	causeBodyTimeout  = "body-timeout"
@@ -87,6 +87,7 @@ var refusals = map[string]string{
 	"read-failed":       "the application broke off",
 	"bad-answer":        "the application's answer was not HTTP",
 	"read-timeout":      "the application did not answer in time",
+	"upgrades-full":     "the application has as many connections of this kind as it takes",
 }
 
 // respond gives the client an answer of ripd's own. The caller holds the request:
@@ -131,6 +132,7 @@ func (c *conn) done() {
 	r.record(now, lost)
 	r.free()
 	wake := lost || c.out.cut
+	upgrade := r.upgrade != nil // the client's goroutine waits for no more than this
 	switch {
 	case wake:
 		c.phase.Store(phaseClosing)
@@ -147,7 +149,7 @@ func (c *conn) done() {
 	if c.turn.Swap(turnFree) == turnAwaited {
 		c.turnFree <- struct{}{}
 	}
-	if wake || c.halfOpen.Load() {
+	if wake || upgrade || c.halfOpen.Load() {
 		c.wake()
 	}
 }
@@ -168,7 +170,11 @@ func (r *request) record(now time.Duration, lost bool) {
 	if a.status != 0 {
 		s.answered.Add(1)
 	}
-	s.metrics.Done(a.status, wait, now-r.began, r.bytesIn, a.bytesOut)
+	if a.status == 101 {
+		s.metrics.Done(a.status, wait, a.ended-r.began, 0, 0) // its tunnel has figures of its own
+	} else {
+		s.metrics.Done(a.status, wait, now-r.began, r.bytesIn, a.bytesOut)
+	}
 	if !s.access.Enabled() {
 		return
 	}

@@ -87,9 +87,9 @@ export class BunServer {
 
 const idOf = (request) => request.headers.get('x-request-id') ?? '-';
 
-// asSeen has the scheme that the client used.
+// asSeen has the scheme that the client used. Only Bun's own request can be upgraded.
 function asSeen(request) {
-  if (request.headers.get('x-forwarded-proto') !== 'https' || !request.url.startsWith('http:')) return request;
+  if (request.headers.get('x-forwarded-proto') !== 'https' || !request.url.startsWith('http:') || request.headers.has('upgrade')) return request;
   return new Request(`https:${request.url.slice(5)}`, request);
 }
 

@@ -10,6 +10,7 @@ export class NodeServer {
   #app;
   #life;
   #http;
+  #upgraded = new Set(); // sockets that speak another protocol
 
   constructor(app, life) {
     this.#app = app;
@@ -33,7 +34,7 @@ export class NodeServer {
   }
 
   busy() {
-    return false; // an answer runs until its last byte is out
+    return this.#upgraded.size > 0; // an answer runs until its last byte is out
   }
 
   #take(req, res) {
@@ -88,8 +89,11 @@ export class NodeServer {
 
   #upgrade(req, socket, head) {
     const { handler } = this.#app.state;
-    if (handler?.upgrades?.()) handler.upgrade(req, socket, head);
-    else socket.end('HTTP/1.1 501 Not Implemented\r\nConnection: close\r\nContent-Length: 0\r\n\r\n');
+    if (handler?.upgrades?.()) {
+      this.#upgraded.add(socket); // ripd ends them before it ends the worker
+      socket.once('close', () => this.#upgraded.delete(socket));
+      handler.upgrade(req, socket, head);
+    } else socket.end('HTTP/1.1 501 Not Implemented\r\nConnection: close\r\nContent-Length: 0\r\n\r\n');
   }
 }
 
