@@ -86,17 +86,6 @@ func TestNearest(t *testing.T) {
 	}
 }
 
-func TestDistanceIsAMetricOfSorts(t *testing.T) {
-	word := rapid.StringMatching(`[ab]{0,6}`)
-	rapid.Check(t, func(t *rapid.T) {
-		a, b := word.Draw(t, "a"), word.Draw(t, "b")
-		d := distance(a, b)
-		if d != distance(b, a) || (d == 0) != (a == b) || d > max(len(a), len(b)) || d < max(len(a), len(b))-min(len(a), len(b)) {
-			t.Fatalf("distance(%q, %q) = %d", a, b, d)
-		}
-	})
-}
-
 func TestVersions(t *testing.T) {
 	for _, c := range []struct {
 		a, b string

@@ -17,11 +17,12 @@ var mayImport = map[string][]string{
 	"cmd/ripctl": {"cli", "api"},
 	"cmd/ripd":   {"daemon", "worker", "adapter", "api", "generator"},
 
-	"internal/api":     {},
-	"internal/cgroup":  {},
-	"internal/config":  {},
-	"internal/http1":   {},
-	"internal/testkit": {},
+	"internal/spelling": {},
+	"internal/api":      {"spelling"},
+	"internal/cgroup":   {},
+	"internal/config":   {"spelling"},
+	"internal/http1":    {},
+	"internal/testkit":  {},
 
 	"internal/journal": {"config", "api"},
 	"internal/metrics": {"config", "api"},
@@ -111,7 +112,7 @@ func TestRipctlDoesNotLinkTheDaemon(t *testing.T) {
 		}
 	}
 	visit("cmd/ripctl")
-	want := []string{"internal/api", "internal/cli", "internal/config", "internal/doctor", "internal/units"}
+	want := []string{"internal/api", "internal/cli", "internal/config", "internal/doctor", "internal/spelling", "internal/units"}
 	if got := slices.Sorted(maps.Keys(linked)); !slices.Equal(got, want) {
 		t.Errorf("ripctl links %v, not %v", got, want)
 	}

@@ -3,6 +3,8 @@ package config
 import (
 	"slices"
 	"strings"
+
+	"ripd/internal/spelling"
 )
 
 // variablePrefix begins the names of all variables that ripd reads or sets.
@@ -123,7 +125,7 @@ func (l *loader) readEnviron() {
 
 func unknownVariable(name string, known []string) *fault {
 	f := faultf("there is no such setting").hinted("names that begin with RIP_ are ripd's; take it out")
-	if strings.HasPrefix(name, "RIP_ENV") && distance(name, "RIP_ENV_FILE") > 1 {
+	if strings.HasPrefix(name, "RIP_ENV") && spelling.Distance(name, "RIP_ENV_FILE") > 1 {
 		return f.hinted("set the app's variable itself: workers inherit ripd's environment")
 	}
 	if near := nearest(name, known); near != "" {

@@ -121,17 +121,6 @@ func TestNearest(t *testing.T) {
 	}
 }
 
-func TestDistance(t *testing.T) {
-	for _, test := range []struct {
-		a, b string
-		want int
-	}{{"", "", 0}, {"", "abc", 3}, {"abc", "abc", 0}, {"abc", "acb", 1}, {"abc", "bca", 2}, {"ca", "abc", 3}, {"kitten", "sitting", 3}} {
-		if got, back := distance(test.a, test.b), distance(test.b, test.a); got != test.want || back != test.want {
-			t.Errorf("%q, %q: got %d and %d, want %d", test.a, test.b, got, back, test.want)
-		}
-	}
-}
-
 func TestNameOf(t *testing.T) {
 	for path, want := range map[string]string{
 		"/srv/shop": "shop", "/srv/My Shop": "My-Shop", "/srv/shop/current": "shop", "/": "app", "/srv/...": "app", "/srv/.hidden": "hidden", "/srv/größe": "gr--e",

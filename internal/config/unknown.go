@@ -2,6 +2,8 @@ package config
 
 import (
 	"strings"
+
+	"ripd/internal/spelling"
 )
 
 // synonyms are names that people know from elsewhere.
@@ -82,7 +84,7 @@ func likelyKey(section, leaf string) string {
 		return near
 	}
 	for i := range settings {
-		if distance(settings[i].leaf(), fold(leaf)) <= 1 && len(leaf) > 3 {
+		if spelling.Distance(settings[i].leaf(), fold(leaf)) <= 1 && len(leaf) > 3 {
 			return settings[i].key
 		}
 	}
