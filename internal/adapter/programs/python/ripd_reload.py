@@ -156,7 +156,7 @@ class Tracker:
             with open(path, "rb") as file:
                 content = file.read()
             after = stamp_of(path)  # it may have been emptied since the first look
-            fresh = after is not None and clock() - after[1] < 1_000_000_000
+            fresh = after is None or clock() - after[1] < 1_000_000_000
             if content and after == stamp or not fresh or time.monotonic() > deadline:
                 break
             time.sleep(0.005)
@@ -350,6 +350,7 @@ class Reloader:
     def load_again(self):
         """Loads what has changed. A file that is being saved gets a moment."""
         deadline, away = time.monotonic() + worker.GRACE_SECONDS, time.monotonic() + worker.AWAY_SECONDS
+        whole = {path for path, file in self.tracker.files.items() if file.stamp is not None}
         while True:
             while self.tracker.unfinished() and time.monotonic() < away:
                 time.sleep(0.002)
@@ -362,8 +363,11 @@ class Reloader:
             if error is None:
                 self.error = None
                 self.dirty.clear()
-                if not self.half or time.monotonic() > away:
+                # A package whose own file is away is imported without it.
+                bare = any(path in whole for _, path in self.tracker.bare_packages())
+                if not (self.half or bare) or time.monotonic() > away:
                     return
+                time.sleep(0.002)
                 self.dirty.update(self.tracker.changed())
                 continue
             if time.monotonic() > deadline:
