@@ -37,6 +37,9 @@ func (s *supervisor) changed(path string) {
 		}
 	}
 	s.waiting = []*roll{r}
+	// The request that has seen the change goes on when this returns: it may wait for
+	// the new generation from now on, also where nothing could be expected before.
+	s.lookOut(s.now())
 }
 
 // outdated begins another roll if files have changed since the one was begun that this

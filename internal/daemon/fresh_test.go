@@ -46,7 +46,12 @@ func TestChangedFileIsBroken(t *testing.T) {
 	if len(w.processes) != starts {
 		t.Error("workers of a generation that gets no requests are started")
 	}
-	w.do(func() { w.s.changed("/srv/shop/app.rb") })
+	w.do(func() {
+		w.s.changed("/srv/shop/app.rb")
+		if w.hopeless {
+			t.Error("the request that has seen the change would be refused")
+		}
+	})
 	if w.s.trouble() != nil || w.hopeless || w.required != 3 {
 		t.Errorf("trouble %+v, hopeless %v, required %d", w.s.trouble(), w.hopeless, w.required)
 	}
