@@ -100,7 +100,7 @@ func TestWorkersOwnSurroundings(t *testing.T) {
 		echo "self $$"
 		echo "argument $1"
 		echo "env $(tr '\0' ' ' </proc/$$/environ)"
-		grep -E "^Sig(Blk|Ign)" /proc/$$/status`), "sh", "${GREETING}-$$1")
+		exec grep -E "^Sig(Blk|Ign)" /proc/self/status # a shell blocks signals while it waits`), "sh", "${GREETING}-$$1")
 	p, r := start(t, l, s)
 	if exit := waitDone(t, p); !exit.Clean() {
 		t.Fatalf("%v: %q", exit, p.LastWords())
