@@ -38,12 +38,7 @@ its last roll and, when workers end again and again, their last words.`,
 // printStatus prints a status for people, the most important first.
 func (s *session) printStatus(st api.Status) {
 	now := s.env.Now()
-	head := []string{s.style.bold(clean(st.App)), s.style.health(string(st.Status), clean(string(st.Status)))}
-	if st.Generation > 0 {
-		head = append(head, fmt.Sprintf("generation %d", st.Generation))
-	}
-	head = append(head, "up "+span(st.Uptime.Duration()), fmt.Sprintf("ripd %s (pid %d)", clean(st.Version), st.PID))
-	s.line(strings.Join(head, "  "))
+	s.printHead(st)
 	s.line("")
 	for i, u := range st.URLs {
 		s.field([]string{"url", ""}[min(i, 1)], clean(u))
@@ -75,6 +70,16 @@ func (s *session) printStatus(st api.Status) {
 	}
 }
 
+// printHead prints who the app is, and how.
+func (s *session) printHead(st api.Status) {
+	head := []string{s.style.bold(clean(st.App)), s.style.health(string(st.Status), clean(string(st.Status)))}
+	if st.Generation > 0 {
+		head = append(head, fmt.Sprintf("generation %d", st.Generation))
+	}
+	head = append(head, "up "+span(st.Uptime.Duration()), fmt.Sprintf("ripd %s (pid %d)", clean(st.Version), st.PID))
+	s.line(strings.Join(head, "  "))
+}
+
 // labelWidth is the width of the first column of a status.
 const labelWidth = 11
 
@@ -84,12 +89,8 @@ func (s *session) field(label, value string) {
 
 // note prints a text that may be longer than a line: it is broken between words.
 func (s *session) note(text string) {
-	lines := []string{clean(text)}
-	if room := s.width - labelWidth - 2; s.width > 0 && room >= 20 {
-		lines = fill(lines[0], room)
-	}
 	label := "note"
-	for _, l := range lines {
+	for _, l := range s.filled(clean(text), labelWidth+2) {
 		s.field(label, l)
 		label = ""
 	}

@@ -53,9 +53,7 @@ func (t *top) render(print func(*session)) []string {
 func (t *top) drawApp(s *session) {
 	st, now := t.seen.status, t.seen.at
 	if !t.seen.at.IsZero() {
-		s.line(strings.Join([]string{s.style.bold(clean(st.App)), s.style.health(string(st.Status), clean(string(st.Status))),
-			fmt.Sprintf("generation %d", st.Generation), "up " + span(st.Uptime.Duration()),
-			fmt.Sprintf("ripd %s (pid %d)", clean(st.Version), st.PID)}, "  "))
+		s.printHead(st)
 		s.line("")
 		rate := fmt.Sprintf("%-14s", perSecond(st.RequestsPerSecond))
 		s.field("requests", rate+s.style.cyan(sparkline(t.rates, t.width-labelWidth-2-len(rate))))
