@@ -125,18 +125,13 @@ type machineView struct {
 	busErr    error
 }
 
-// lookAround looks at the control sockets and asks systemd, at the same time.
+// lookAround asks systemd, and then the control sockets of those apps that run.
 func (s *session) lookAround(ctx context.Context) *machineView {
 	m := &machineView{}
-	done := make(chan struct{})
-	go func() {
-		defer close(done)
-		if s.socket == "" {
-			m.instances, m.busErr = s.instances(ctx)
-		}
-	}()
-	m.view = s.look(ctx)
-	<-done
+	if s.socket == "" {
+		m.instances, m.busErr = s.instances(ctx)
+	}
+	m.view = s.ask(ctx, s.find(), withoutProcess(m.instances))
 	return m
 }
 

@@ -38,12 +38,22 @@ type view struct {
 // look asks all control sockets at once, except those at which systemd listens in
 // an app's stead: to look at an app must not start it. --socket does ask.
 func (s *session) look(ctx context.Context) *view {
-	found := api.Find(s.env.RuntimeDir, s.env.SystemDir)
+	found := s.find()
+	return s.ask(ctx, found, s.asleep(ctx, found.Doors))
+}
+
+// find gives the control sockets to ask.
+func (s *session) find() api.Found {
 	if s.socket != "" {
-		found = api.Found{Doors: []api.Door{{Path: s.socket}}}
+		return api.Found{Doors: []api.Door{{Path: s.socket}}}
 	}
+	return api.Find(s.env.RuntimeDir, s.env.SystemDir)
+}
+
+// ask asks the control sockets that were found, except those of the apps that are
+// asleep.
+func (s *session) ask(ctx context.Context, found api.Found, asleep map[string]bool) *view {
 	v := &view{looked: found.Looked, errs: found.Errors}
-	asleep := s.asleep(ctx, found.Doors)
 	apps := make([]*app, len(found.Doors))
 	var wg sync.WaitGroup
 	for i, d := range found.Doors {
@@ -94,6 +104,11 @@ func (s *session) asleep(ctx context.Context, doors []api.Door) map[string]bool 
 	if err != nil {
 		return nil
 	}
+	return withoutProcess(apps)
+}
+
+// withoutProcess gives the names of those that have none.
+func withoutProcess(apps []units.App) map[string]bool {
 	asleep := map[string]bool{}
 	for _, a := range apps {
 		if a.Service.Active == "inactive" || a.Service.Active == "failed" {
