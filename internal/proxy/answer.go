@@ -90,7 +90,7 @@ func (l *lease) headIn() error {
 	a.out = http1.Out{
 		Date: l.srv.clock.httpDate(l.srv.clock.now()), RequestID: r.id[:], Trailers: r.trailers,
 	}
-	if r.conn.secure != nil {
+	if r.peer.tls != "" {
 		a.out.HSTS = l.srv.config.Load().TLS.HSTS
 	}
 	a.head.Frame(&a.out, r.minor, !r.mustClose())

@@ -106,25 +106,25 @@ func (c *conn) bodyFailed(h *headScratch, err error) {
 	}
 }
 
-// bodyFault is what a client is told whose body is at fault. The status is 0 when
+// clientFault is what a client is told whose request is at fault. The status is 0 when
 // there is nothing to tell, or nobody.
-type bodyFault struct {
+type clientFault struct {
 	status        int
 	cause, detail string
 }
 
 // faultOf says what an error of bodySource means to the client.
-func faultOf(err error) bodyFault {
+func faultOf(err error) clientFault {
 	var problem *http1.Error
 	switch {
 	case errors.As(err, &problem):
-		return bodyFault{problem.Status, causeBadRequest, problem.Reason}
+		return clientFault{problem.Status, causeBadRequest, problem.Reason}
 	case errors.Is(err, errBodyTooLarge):
-		return bodyFault{413, causeTooLarge, err.Error()}
+		return clientFault{413, causeTooLarge, err.Error()}
 	case errors.Is(err, errBodyTimeout):
-		return bodyFault{408, causeBodyTimeout, err.Error()}
+		return clientFault{408, causeBodyTimeout, err.Error()}
 	}
-	return bodyFault{}
+	return clientFault{}
 }
 
 // keep makes b, which may be part of the buffer, the connection's buffer: what
@@ -260,13 +260,13 @@ func (c *conn) await(read func(fd uintptr) (int, syscall.Errno)) (int, error) {
 // (proxy.request_buffering = false). The client's goroutine gives it to the
 // worker's connection once the request is leased.
 type liveBody struct {
-	start    chan rawConn              // holds one: the worker's connection, when the head has been written
-	over     chan struct{}             // closed with the request
-	complete atomic.Bool               // the client has sent all of it
-	written  atomic.Bool               // and the worker's socket has taken it
-	failed   atomic.Pointer[bodyFault] // the client has not, and never will
-	bytes    atomic.Int64              // that have arrived
-	waiting  atomic.Int64              // since when the worker is waited for; 0: the client is
+	start    chan rawConn                // holds one: the worker's connection, when the head has been written
+	over     chan struct{}               // closed with the request
+	complete atomic.Bool                 // the client has sent all of it
+	written  atomic.Bool                 // and the worker's socket has taken it
+	failed   atomic.Pointer[clientFault] // the client has not, and never will
+	bytes    atomic.Int64                // that have arrived
+	waiting  atomic.Int64                // since when the worker is waited for; 0: the client is
 }
 
 // passBody submits the request with its head alone and passes the body on.

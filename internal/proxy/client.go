@@ -4,14 +4,12 @@ import (
 	"crypto/tls"
 	"errors"
 	"net"
-	"net/netip"
 	"os"
 	"sync/atomic"
 	"syscall"
 	"time"
 
 	"ripd/internal/http1"
-	"ripd/internal/pool"
 )
 
 // Where a connection stands, for the janitor and for those who count.
@@ -46,12 +44,11 @@ const minBodyRate = 1 << 10
 // that are atomic, the outlet (which has a lock) and the request while it is
 // submitted. Only that goroutine closes the socket.
 type conn struct {
-	srv     *Server
-	nc      rawConn
-	raw     syscall.RawConn
-	address []byte  // the client's, without the port; nil on a unix socket
-	proto   []byte  // the value of X-Forwarded-Proto
-	secure  *secure // the TLS layer; nil on a plain connection
+	srv *Server
+	nc  rawConn
+	raw syscall.RawConn
+	peer
+	secure *secure // the TLS layer; nil on a plain connection
 
 	in      *block // what has been read; nil while nothing has
 	big     []byte // instead of in, for a head larger than a block
@@ -90,9 +87,6 @@ const (
 	wantUpgrade      // the answer to a request for another protocol has to be awaited
 )
 
-// The values of X-Forwarded-Proto.
-var protoHTTP, protoHTTPS = []byte("http"), []byte("https")
-
 // newConn returns nil for a socket that cannot serve. With settings for TLS the
 // connection begins with a handshake.
 func newConn(s *Server, nc net.Conn, settings *tls.Config) *conn {
@@ -104,8 +98,8 @@ func newConn(s *Server, nc net.Conn, settings *tls.Config) *conn {
 	if err != nil {
 		return nil
 	}
-	c := &conn{srv: s, nc: rc, raw: raw, proto: protoHTTP, address: clientAddress(nc.RemoteAddr())}
-	c.req.conn = c
+	c := &conn{srv: s, nc: rc, raw: raw, peer: peer{proto: protoHTTP, address: clientAddress(nc.RemoteAddr())}}
+	c.req.srv, c.req.client, c.req.peer = s, c, &c.peer
 	c.req.ticket.Request = &c.req
 	c.readable = c.onReadable
 	c.out.init(c)
@@ -115,19 +109,6 @@ func newConn(s *Server, nc net.Conn, settings *tls.Config) *conn {
 	}
 	c.deadline.Store(int64(s.clock.now() + s.config.Load().Timeouts.ClientIdle))
 	return c
-}
-
-// clientAddress is the IP address as text, without a zone; nil for unix sockets.
-func clientAddress(a net.Addr) []byte {
-	tcp, ok := a.(*net.TCPAddr)
-	if !ok {
-		return nil
-	}
-	ip, ok := netip.AddrFromSlice(tcp.IP)
-	if !ok {
-		return nil
-	}
-	return ip.Unmap().AppendTo(nil)
 }
 
 // serve is the life of the connection.
@@ -335,43 +316,20 @@ func (c *conn) begin(h *headScratch, n int) (leave bool) {
 // check answers what is not for a worker. It reports whether the connection
 // ends with that answer.
 func (c *conn) check(head *http1.Request) (refused bool) {
-	limits := &c.srv.config.Load().Limits
-	switch {
-	case string(head.Method) == "CONNECT":
-		c.refuseRequest(head, 501, causeConnect, "this server is no proxy for other servers")
-	case head.ContentLength > limits.Body:
-		c.refuseRequest(head, 413, causeTooLarge, "the body is longer than this server takes")
-	default:
-		return false
+	fault := c.srv.faultOfHead(head)
+	if fault.status != 0 {
+		c.refuseRequest(head, fault.status, fault.cause, fault.detail)
 	}
-	return true
+	return fault.status != 0
 }
 
 // submit gives the request to the pool, or answers it. It reports whether a
 // worker's goroutine, or the janitor, will do so.
 func (c *conn) submit(now time.Duration) (admitted bool) {
-	s, r := c.srv, &c.req
 	c.deadline.Store(0)
 	c.submitted.Store(int64(now))
 	c.phase.Store(phaseRunning)
-	if s.isStatus(r) {
-		s.answerStatus(r)
-		return false
-	}
-	if s.fresh != nil {
-		if page := s.fresh(); page != nil {
-			r.respondPage(page, causeBroken)
-			return false
-		}
-	}
-	r.admitted = true
-	switch v := s.pool.Submit(&r.ticket, now); v {
-	case pool.Full, pool.NoWorker, pool.Stopping, pool.Crowded:
-		r.admitted = false
-		r.refuse(503, v.String())
-		return false
-	}
-	return true
+	return c.srv.admit(&c.req, now)
 }
 
 // awaitTurn sleeps until the submitted request, if there is one, is answered, or has

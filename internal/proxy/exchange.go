@@ -139,7 +139,7 @@ func (l *lease) follow() error {
 			return io.ErrUnexpectedEOF
 		}
 		l.flush()
-		if l.endless() && l.req.conn.out.broken() {
+		if l.endless() && l.req.client.broken() {
 			now := l.srv.clock.now()
 			if left == 0 {
 				left = now
@@ -166,7 +166,7 @@ func (l *lease) flush() {
 	}
 	l.answer.flushed = l.answer.stage != stageHead
 	l.since.Store(0) // a client that makes the answer wait is not the worker's fault
-	l.req.conn.out.write(l.out)
+	l.req.client.write(l.out)
 	l.since.Store(int64(l.srv.clock.now()))
 	l.out = l.out[:0]
 }
@@ -225,10 +225,10 @@ func (l *lease) settle() {
 func (l *lease) give(r *request) {
 	r.answer.bytesOut = l.given
 	if len(l.out) > 0 {
-		r.conn.out.write(l.out)
+		r.client.write(l.out)
 		l.out = l.out[:0]
 	}
-	r.conn.out.finish(false)
+	r.client.finish(false)
 }
 
 // overdue reports whether the worker has passed timeouts.read, after the janitor
@@ -295,7 +295,7 @@ func (l *lease) abandon() {
 	l.stopFeeding()
 	l.disconnect()
 	l.turn()
-	r, fault := l.req, bodyFault{cause: causeClientLeft}
+	r, fault := l.req, clientFault{cause: causeClientLeft}
 	if r.live != nil && r.live.failed.Load() != nil {
 		fault = *r.live.failed.Load()
 	}
@@ -304,7 +304,7 @@ func (l *lease) abandon() {
 		return
 	}
 	r.answer.cause, r.close = causeClientLeft, true
-	r.conn.out.finish(true)
+	r.client.finish(true)
 }
 
 // apologize answers in the worker's place, or cuts an answer short that has begun.
@@ -317,7 +317,7 @@ func (l *lease) apologize(status int, cause pool.Cause) {
 		return
 	}
 	r.answer.bytesOut, r.answer.cause, r.close = l.answer.body, string(cause), true
-	r.conn.out.finish(true)
+	r.client.finish(true)
 }
 
 // fail drops the worker from the pool.

@@ -38,8 +38,8 @@ func (c *conn) handshake() bool {
 	}
 	s.wire.waits = false
 	state := s.tls.ConnectionState()
-	s.version = strings.TrimPrefix(tls.VersionName(state.Version), "TLS ")
-	c.srv.metrics.Handshake(s.version, state.DidResume)
+	c.tls = strings.TrimPrefix(tls.VersionName(state.Version), "TLS ")
+	c.srv.metrics.Handshake(c.tls, state.DidResume)
 	c.deadline.Store(int64(c.srv.clock.now() + c.srv.config.Load().Timeouts.ClientIdle))
 	c.phase.Store(phaseIdle)
 	return true

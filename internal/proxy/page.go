@@ -37,7 +37,7 @@ func (r *request) respondPage(p *Page, cause string) {
 func (r *request) prefersJSON() bool {
 	h := newHeadScratch()
 	defer h.free()
-	if _, err := h.req.Parse(r.wire, r.conn.srv.headLimits()); err != nil {
+	if _, err := h.req.Parse(r.wire, r.srv.headLimits()); err != nil {
 		return false // larger by what ripd added than the limit: no need to be exact
 	}
 	accept := bytes.ToLower(h.req.Get("Accept"))

@@ -7,6 +7,8 @@
 // waiting for the next request, or for its client to leave, and is not woken.
 //
 //	client.go   accept, read the head, check, submit
+//	peer.go     who sends requests, and gets the answers
+//	admit.go    from a request's client to the queue
 //	secure.go   the TLS layer of a client connection
 //	watch.go    notice meanwhile that the client leaves
 //	body.go     read a request's body before it is submitted

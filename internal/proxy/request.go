@@ -8,11 +8,13 @@ import (
 )
 
 // request is one request, from its head to its access record. It belongs to its
-// connection, which has one at a time: to the client's goroutine until it is
-// submitted, then to whoever has its ticket, until conn.done gives it back.
+// client, which has one at a time: to the client's goroutine until it is submitted,
+// then to whoever has its ticket, until the client has been given the answer.
 type request struct {
 	ticket pool.Ticket
-	conn   *conn
+	srv    *Server
+	client client
+	peer   *peer // the client's
 
 	// wire is what the worker gets: the head, and as much of the body as was
 	// kept in memory. It begins with the method and the target.
@@ -27,12 +29,13 @@ type request struct {
 	upgrade  []byte // the protocols that are asked for; nil: none
 	id       [requestIDLength]byte
 	minor    int
-	head     bool // the method is HEAD
-	close    bool // the connection ends with this answer
-	trailers bool // the client takes trailers
-	retried  bool // it was given to a second worker, or a second connection
-	admitted bool // the pool took it
-	unending bool // only the end of the connection ends the answer (HTTP/1.0)
+	protocol string // as the access record shows it
+	head     bool   // the method is HEAD
+	close    bool   // the connection ends with this answer
+	trailers bool   // the client takes trailers
+	retried  bool   // it was given to a second worker, or a second connection
+	admitted bool   // the pool took it
+	unending bool   // only the end of the connection ends the answer (HTTP/1.0)
 
 	began   time.Duration // its first byte
 	bytesIn int64         // of the body
@@ -60,11 +63,11 @@ func (r *request) method() []byte { return r.wire[:r.methodLen] }
 // target1 is the target as the worker sees it.
 func (r *request) target1() []byte { return r.wire[r.methodLen+1 : r.methodLen+1+r.target] }
 
-// begin readies the request for a new head. Its connection has the turn.
+// begin readies the request for a new head. Its client's goroutine owns it.
 func (r *request) begin(head *http1.Request, at time.Duration) {
-	r.conn.srv.ids.next(&r.id)
+	r.srv.ids.next(&r.id)
 	r.minor, r.head, r.close = head.Minor, head.IsHead(), !head.KeepAlive
-	r.trailers = head.Trailers
+	r.protocol, r.trailers = protocols[head.Minor&1], head.Trailers
 	r.upgrade, r.ticket.Upgrade = nil, false
 	r.retried, r.admitted, r.unending, r.began, r.bytesIn = false, false, false, at, 0
 	r.answer = answerRecord{}
@@ -76,7 +79,7 @@ func (r *request) begin(head *http1.Request, at time.Duration) {
 func (r *request) compose(head *http1.Request, length int64, chunked bool) {
 	r.wireBlock = newBlock()
 	f := http1.Forward{
-		For: r.conn.address, Proto: r.conn.proto, Host: head.Host, RequestID: r.id[:],
+		For: r.peer.address, Proto: r.peer.proto, Host: head.Host, RequestID: r.id[:],
 		ContentLength: length, Chunked: chunked, Upgrade: r.upgrade,
 	}
 	r.wire = head.AppendRequest(r.wireBlock[:0], &f)
@@ -96,7 +99,7 @@ func targetLength(wire []byte, methodLen int) int {
 
 // stamp ends the head with the moment at which the request is complete.
 func (r *request) stamp(at time.Duration) {
-	r.wire = http1.AppendStart(r.wire, r.conn.srv.clock.wall(at).UnixMicro())
+	r.wire = http1.AppendStart(r.wire, r.srv.clock.wall(at).UnixMicro())
 }
 
 // free gives the request's memory and file back.

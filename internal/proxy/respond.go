@@ -64,7 +64,7 @@ func (r *request) nameOnly(head *http1.Request) {
 
 // refuse answers for the workers: 502, 503 or 504.
 func (r *request) refuse(status int, cause string) {
-	s := r.conn.srv
+	s := r.srv
 	reply := http1.Reply{Status: status, Detail: refusals[cause]}
 	if status == 503 {
 		reply.RetryAfter = max(1, int((s.pool.RetryAfter()+time.Second-1)/time.Second))
@@ -93,30 +93,30 @@ var refusals = map[string]string{
 // respond gives the client an answer of ripd's own. The caller holds the request:
 // it is not submitted, or its ticket has been taken out of the pool.
 func (r *request) respond(reply *http1.Reply, cause string) {
-	c := r.conn
-	now := c.srv.clock.now()
+	s := r.srv
+	now := s.clock.now()
 	reply.Minor, reply.Head = r.minor, r.head
 	reply.Close = r.mustClose()
-	if c.secure != nil {
-		reply.HSTS = c.srv.config.Load().TLS.HSTS
+	if r.peer.tls != "" {
+		reply.HSTS = s.config.Load().TLS.HSTS
 	}
-	reply.Date, reply.RequestID = c.srv.clock.httpDate(now), r.id[:]
+	reply.Date, reply.RequestID = s.clock.httpDate(now), r.id[:]
 	r.answer.status, r.answer.cause = reply.Status, cause
-	c.srv.reachedByRequest(reply.Status, cause)
+	s.reachedByRequest(reply.Status, cause)
 	b := newBlock()
 	out := http1.AppendReply(b[:0], reply)
 	if !r.head {
 		r.answer.bytesOut = int64(len(reply.Body))
 	}
-	c.out.write(out)
+	r.client.write(out)
 	b.free()
-	c.out.finish(false)
+	r.client.finish(false)
 }
 
 // mustClose reports whether the connection ends with this answer, and remembers.
 func (r *request) mustClose() bool {
 	unread := r.live != nil && !r.live.complete.Load()
-	if unread || r.conn.halfOpen.Load() || r.conn.srv.stopping.Load() {
+	if unread || r.client.ending() {
 		r.close = true
 	}
 	return r.close
@@ -156,7 +156,7 @@ func (c *conn) done() {
 
 // record writes the access record and counts.
 func (r *request) record(now time.Duration, lost bool) {
-	s, a := r.conn.srv, &r.answer
+	s, a := r.srv, &r.answer
 	if r.live != nil {
 		r.bytesIn = r.live.bytes.Load()
 	}
@@ -183,15 +183,13 @@ func (r *request) record(now time.Duration, lost bool) {
 	}
 	rec := journal.Access{
 		Time: s.clock.wall(now), Status: a.status, Method: r.method(), Path: r.target1(),
-		RequestID: r.id[:], Client: r.conn.address,
+		RequestID: r.id[:], Client: r.peer.address,
 		Total: now - r.began, Queue: max(0, wait), Worker: busy,
 		BytesIn: r.bytesIn, BytesOut: a.bytesOut, WorkerID: a.worker, Generation: a.generation,
-		Cause: a.cause, Retried: r.retried, Proto: protocols[r.minor&1],
-	}
-	if r.conn.secure != nil {
-		rec.TLS = r.conn.secure.version
+		Cause: a.cause, Retried: r.retried, Proto: r.protocol, TLS: r.peer.tls,
 	}
 	s.access.Log(&rec)
 }
 
+// protocols are a request's, by its minor version.
 var protocols = [2]string{"HTTP/1.0", "HTTP/1.1"}

@@ -25,10 +25,9 @@ const tlsBuffered = 2 * (5 + 16<<10 + 256)
 //
 // So what waits for a slow client in a spool is encrypted already.
 type secure struct {
-	conn    *conn
-	tls     *tls.Conn
-	wire    wire
-	version string // "1.3" once the handshake is done
+	conn *conn
+	tls  *tls.Conn
+	wire wire
 
 	// order is held while something is encrypted that must not fall into the
 	// middle of something else. The outlet's lock comes behind it.

@@ -120,17 +120,18 @@ func (l *lease) switchOver() {
 		l.bad(errors.New("status 101 before the request was read"))
 		return
 	}
-	t := newTunnel(r.conn, l.nc, l.raw, l.slot.Worker(), l.answer.frames)
+	c := r.client.(*conn) // no other client asks for a protocol
+	t := newTunnel(c, l.nc, l.raw, l.slot.Worker(), l.answer.frames)
 	t.back.early = append([]byte(nil), l.in[:l.n]...)
 	l.n = 0
 	l.watched.Store(nil)
 	l.nc, l.raw = nil, nil
 	l.since.Store(0)
-	r.conn.out.write(l.out)
+	c.write(l.out)
 	l.out = l.out[:0]
 	l.srv.addTunnel(t)
 	l.turnBy(l.srv.pool.Switch)
-	r.conn.enter(t)
+	c.enter(t)
 }
 
 // shorten gives back all of the request's head but what its record needs.
