@@ -5,6 +5,7 @@
 # make fresh   save an app's files SAVES times under load, for each language and reload mode
 # make fuzz    each fuzz target for FUZZTIME
 # make chaos   ripd under load while everything fails, for CHAOS
+# make websockets  all cases of the WebSocket protocol, with those of many megabytes
 # make deb     the Debian packages, in dist/  (DEB: architectures, else amd64 and arm64)
 # make clean   remove what was built
 
@@ -24,7 +25,7 @@ GOVULNCHECK := golang.org/x/vuln/cmd/govulncheck@v1.9.0
 # The same sources and version give the same bytes.
 BUILD := CGO_ENABLED=0 go build -trimpath -buildvcs=false -ldflags '-s -w -buildid= -X main.version=$(VERSION)'
 
-.PHONY: build run test lint fmt vet staticcheck shellcheck vuln packages bench fresh fuzz chaos deb clean
+.PHONY: build run test lint fmt vet staticcheck shellcheck vuln packages bench fresh fuzz chaos websockets deb clean
 .DEFAULT_GOAL := build
 
 build:
@@ -89,6 +90,10 @@ fuzz:
 # make test has half a minute of it.
 chaos:
 	@CHAOS=$(CHAOS) go test -race -count=1 -timeout 24h -v -run '^TestChaos$$' ./internal/e2e
+
+# make test leaves the long ones out.
+websockets: packages
+	@WEBSOCKETS=all go test -count=1 -timeout 1h -v -run '^TestWebSocketCases$$' ./internal/e2e
 
 # Nothing but Go is needed; nfpm comes as a module.
 deb:

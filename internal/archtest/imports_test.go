@@ -23,6 +23,7 @@ var mayImport = map[string][]string{
 	"internal/config":   {"spelling"},
 	"internal/http1":    {},
 	"internal/testkit":  {},
+	"internal/wscases":  {},
 
 	"internal/journal": {"config", "api"},
 	"internal/metrics": {"config", "api"},
@@ -56,7 +57,7 @@ var mayImport = map[string][]string{
 }
 
 // testHelpers are packages that nothing but tests may import.
-var testHelpers = []string{"internal/testkit", "internal/archtest", "internal/box", "internal/control/controltest", "internal/units/unitstest"}
+var testHelpers = []string{"internal/testkit", "internal/archtest", "internal/box", "internal/control/controltest", "internal/units/unitstest", "internal/wscases"}
 
 // internalImports gives each package's imports under internal, tests not
 // counted.

@@ -43,6 +43,13 @@ func TestMain(m *testing.M) {
 		fmt.Fprintln(os.Stderr, chaosWorker(dir))
 		os.Exit(1)
 	}
+	if os.Getenv(echoWorker) != "" {
+		if err := serveEchoes(); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			os.Exit(1)
+		}
+		os.Exit(0)
+	}
 	code := m.Run()
 	if dir, _ := binaries(); dir != "" {
 		if err := os.RemoveAll(dir); err != nil {

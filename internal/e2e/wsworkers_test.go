@@ -1,0 +1,144 @@
+package e2e
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"os"
+	"os/exec"
+	"os/signal"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+	"unicode/utf8"
+
+	"github.com/coder/websocket"
+
+	"ripd/internal/testkit"
+)
+
+// echoWorker is the environment variable that makes this test's binary a worker that
+// echoes the messages of WebSockets.
+const echoWorker = "RIPD_TEST_ECHO"
+
+func serveEchoes() error {
+	l, err := net.Listen("unix", os.Getenv("SOCKET_PATH"))
+	if err != nil {
+		return err
+	}
+	ended := make(chan os.Signal, 1)
+	signal.Notify(ended, syscall.SIGTERM, syscall.SIGINT)
+	go func() {
+		<-ended
+		l.Close()
+	}()
+	err = http.Serve(l, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		c, err := websocket.Accept(w, r, &websocket.AcceptOptions{CompressionMode: websocket.CompressionContextTakeover})
+		if err != nil {
+			return // it has answered
+		}
+		defer c.CloseNow()
+		c.SetReadLimit(-1)
+		for ctx := context.Background(); ; {
+			kind, data, err := c.Read(ctx)
+			if err != nil {
+				return // it has answered
+			}
+			if kind == websocket.MessageText && !utf8.Valid(data) { // which the library leaves to the app
+				c.Close(websocket.StatusInvalidFramePayloadData, "no UTF-8")
+				return
+			}
+			if c.Write(ctx, kind, data) != nil {
+				return
+			}
+		}
+	}))
+	if !errors.Is(err, net.ErrClosed) {
+		return err
+	}
+	return nil
+}
+
+// echoServers are the apps that the cases are played against: each with what it says
+// for itself of the protocol.
+var echoServers = []struct {
+	name  string
+	write func(t *testing.T, dir string) string // gives the argument of ripd
+}{
+	{"Go (coder/websocket)", func(t *testing.T, dir string) string {
+		self, err := os.Executable()
+		if err != nil {
+			t.Fatal(err)
+		}
+		return save(t, dir, "echo.toml", fmt.Sprintf("command = [%q]\nenv = { %s = \"1\" }\n", self, echoWorker))
+	}},
+	{"Node.js (ws)", func(t *testing.T, dir string) string {
+		testkit.Need(t, "node")
+		return save(t, dir, "app.mjs", strings.ReplaceAll(`
+import http from 'node:http';
+import { createRequire } from 'node:module';
+const { WebSocketServer } = createRequire('NPM/')('ws');
+const server = http.createServer((req, res) => res.end('plain'));
+const wss = new WebSocketServer({ server, perMessageDeflate: true });
+wss.on('connection', (socket) => {
+  socket.on('message', (data, binary) => socket.send(data, { binary }));
+  socket.on('error', () => {});
+});
+server.listen(process.env.SOCKET_PATH);
+`, "NPM", testkit.NPM(t)))
+	}},
+	{"Bun", func(t *testing.T, dir string) string {
+		t.Setenv("PATH", filepath.Dir(testkit.Bun(t))+":"+os.Getenv("PATH"))
+		t.Setenv("RIP_ADAPTER", "bun")
+		return save(t, dir, "app.mjs", `
+export default {
+  fetch: (request, server) => server.upgrade(request) ? undefined : new Response('plain'),
+  websocket: {
+    perMessageDeflate: true, maxPayloadLength: 64 << 20, backpressureLimit: 64 << 20,
+    message(socket, data) { socket.send(data); },
+  },
+};
+`)
+	}},
+	{"Python (websockets)", func(t *testing.T, dir string) string {
+		needPython(t, "websockets")
+		script := save(t, dir, "echo.py", `
+import asyncio, os, signal, websockets
+
+async def echo(socket):
+    async for message in socket:
+        await socket.send(message)
+
+async def main():
+    stop = asyncio.Event()
+    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stop.set)
+    async with websockets.unix_serve(echo, os.environ["SOCKET_PATH"], max_size=None):
+        await stop.wait()
+
+asyncio.run(main())
+`)
+		return save(t, dir, "echo.toml", fmt.Sprintf("command = [%q, %q]\n", debianPython, script))
+	}},
+}
+
+// debianPython has the modules that Debian packages.
+const debianPython = "/usr/bin/python3"
+
+func needPython(t *testing.T, module string) {
+	t.Helper()
+	if out, err := exec.Command(debianPython, "-c", "import "+module).CombinedOutput(); err != nil {
+		testkit.Lacking(t, fmt.Sprintf("Python lacks %s; `make packages` installs it: %s", module, out))
+	}
+}
+
+func save(t *testing.T, dir, name, text string) string {
+	t.Helper()
+	file := filepath.Join(dir, name)
+	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return file
+}
