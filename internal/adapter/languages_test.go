@@ -112,7 +112,7 @@ func TestLanguagesTellTheRequest(t *testing.T) {
 	want := map[string]string{"rack": "/caf%C3%A9", "wsgi": "/café", "asgi": "/café"}
 	eachChecked(t, func(t *testing.T, name string, start func(env ...string) *jsWorker) {
 		got := text(start().do("POST", "/caf%C3%A9?a=%20&b", "x", "X-Test: 1", "X-Test: 2", "Cookie: c=1", "Content-Type: text/x",
-			"X-Forwarded-For: 10.0.0.9, 192.0.2.1", "X-Forwarded-Proto: https", "X_Test: forged"))
+			"X-Forwarded-For: 192.0.2.1, 10.0.0.9", "X-Forwarded-Proto: https", "X_Test: forged"))
 		twice := map[bool]string{true: "2", false: "1,2"}[name == "asgi"] // its test app looks at the last
 		if want := "200 POST|" + want[name] + "|a=%20&b|shop.example|443|192.0.2.1|" + twice + "|c=1|text/x|https"; got != want {
 			t.Errorf("got  %s\nwant %s", got, want)

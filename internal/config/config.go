@@ -13,7 +13,6 @@ package config
 
 import (
 	"log/slog"
-	"net/netip"
 	"time"
 )
 
@@ -201,8 +200,8 @@ type Limits struct {
 
 // Proxy says how requests are passed on.
 type Proxy struct {
-	// Trusted are the networks whose X-Forwarded-* is believed. Empty in this version.
-	Trusted []netip.Prefix
+	// Trusted are those whose X-Forwarded-* and Forwarded is believed. Default: nobody.
+	Trusted Peers
 	// RequestBuffering makes a request's body complete before a worker gets it.
 	RequestBuffering bool
 	// StatusPath is the path of the public status page, "" when it is turned off.

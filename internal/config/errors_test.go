@@ -106,7 +106,7 @@ func TestCommandLineMessages(t *testing.T) {
 		{"demo --hot-reload=module", "", `--hot-reload=module: reload.mode: "module" needs an adapter that loads code inside its process, and "demo" cannot; rack, node, bun, wsgi and asgi can; "process" starts new workers when the code has changed`},
 		{"demo --hsts=1", "", "--hsts=1: --hsts takes no value; write --hsts"},
 		{"demo --redirect-http=true", "", "--redirect-http=true: --redirect-http takes no value; write --redirect-http"},
-		{"demo --redirect-http", "", "--redirect-http: tls.redirect_http: there is no https listener to redirect to; write https = [\"443\"] below [listen]"},
+		{"demo --redirect-http", "", "--redirect-http: tls.redirect_http: there is no https listener to redirect to; write https = [\"443\"] below [listen], or name the proxy that speaks TLS in proxy.trusted"},
 		{"demo --config=x.toml", "", "--config: the demo has no file; leave out demo or --config"},
 		{"demo --config=", "", "--config: the value is empty; as in --config=ripd.toml"},
 		{"demo --instance=a/b", "", `--instance=a/b: "a/b" has other characters than letters, digits, '-', '_' and '.'; as in a-b`},

@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"log/slog"
 	"maps"
-	"net/netip"
 	"slices"
 	"strconv"
 	"strings"
@@ -45,8 +44,8 @@ func (s *setting) format(value any) string {
 		return v.format()
 	case []Address:
 		return formatList(v)
-	case []netip.Prefix:
-		return formatList(v)
+	case Peers:
+		return v.format()
 	case map[string]string:
 		return formatHidden(v)
 	case EnvCredentials:
@@ -94,7 +93,7 @@ func (s *setting) current(c *Config) any {
 		return *p
 	case *[]Address:
 		return *p
-	case *[]netip.Prefix:
+	case *Peers:
 		return *p
 	case *map[string]string:
 		return *p

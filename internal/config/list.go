@@ -2,7 +2,6 @@ package config
 
 import (
 	"fmt"
-	"net/netip"
 	"strings"
 )
 
@@ -163,12 +162,4 @@ func SplitCommand(text string) ([]string, error) {
 		words = append(words, word.String())
 	}
 	return words, nil
-}
-
-func parseNetwork(text string) (netip.Prefix, error) {
-	p, err := netip.ParsePrefix(text)
-	if err != nil {
-		return netip.Prefix{}, hinted(`write address/bits, as "10.0.0.0/8"`, "not a network")
-	}
-	return p, nil
 }

@@ -74,8 +74,8 @@ func (l *loader) finishTLS() {
 	default:
 		l.failKey("tls.key", faultf("there are %d keys for %d certificates", keys, certificates).hinted("write one key for each certificate, in the same order"))
 	}
-	if t.RedirectHTTP && len(l.cfg.Listen.HTTPS) == 0 && !l.failed("listen.https") {
-		l.failKey("tls.redirect_http", faultf("there is no https listener to redirect to").hinted(`write https = ["443"] below [listen]`))
+	if t.RedirectHTTP && len(l.cfg.Listen.HTTPS) == 0 && !l.cfg.Proxy.Trusted.Any() && !l.failed("listen.https", "proxy.trusted") {
+		l.failKey("tls.redirect_http", faultf("there is no https listener to redirect to").hinted(`write https = ["443"] below [listen], or name the proxy that speaks TLS in proxy.trusted`))
 	}
 	switch h := t.HSTS; {
 	case h == "":

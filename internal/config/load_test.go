@@ -29,7 +29,6 @@ func TestDefaults(t *testing.T) {
 	}
 	got := *c
 	got.settings, got.notes = nil, nil
-	got.Proxy.Trusted = nil
 	if !reflect.DeepEqual(got, want) {
 		t.Errorf("got\n%+v\nwant\n%+v", got, want)
 	}

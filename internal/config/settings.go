@@ -16,7 +16,7 @@ const (
 	kindDuration
 	kindChoice
 	kindAddresses
-	kindNetworks
+	kindPeers
 	kindCommand
 	kindEnv
 	kindCredentials

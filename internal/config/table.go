@@ -269,9 +269,10 @@ var settings = []setting{
 	},
 
 	{
-		key: "proxy.trusted", def: `[]`, kind: kindNetworks, sample: `["10.0.0.0/8"]`, later: "trusting another proxy",
+		key: "proxy.trusted", def: `[]`, kind: kindPeers, sample: `["10.0.0.0/8"]`,
 		field: func(c *Config) any { return &c.Proxy.Trusted },
-		doc:   "The networks whose `X-Forwarded-*` is believed.",
+		doc: "Who is believed what it says about its clients in `X-Forwarded-For`, `X-Forwarded-Proto`, `X-Forwarded-Host` and `Forwarded`: networks, addresses, and the word `unix` for whoever connects to a unix socket of ripd's. " +
+			"The log, the app and all limits then speak of the client, and not of the proxy. From all others these fields are taken out and written anew. See [Behind another proxy](proxies.md).",
 	},
 	{
 		key: "proxy.request_buffering", def: `true`, kind: kindBool,
@@ -300,7 +301,7 @@ var settings = []setting{
 		flags: []flag{{name: "--redirect-http", sets: "true", help: "redirect plain HTTP to HTTPS"}},
 		field: func(c *Config) any { return &c.TLS.RedirectHTTP },
 		doc: "Whether requests over plain HTTP are answered 308 with their https address. Not so: the status page, and what is below `/.well-known/acme-challenge/`. " +
-			"The port in that address is 443 when ripd listens there, else the lowest of its https ports.",
+			"The port in that address is 443 when ripd listens there, else the lowest of its https ports. Where a proxy in `proxy.trusted` tells how its client has asked, that decides, and the port is 443.",
 	},
 	{
 		key: "tls.hsts", def: `""`, kind: kindText, sample: `"max-age=31536000"`,

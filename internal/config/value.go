@@ -3,7 +3,6 @@ package config
 import (
 	"fmt"
 	"log/slog"
-	"net/netip"
 	"path/filepath"
 	"slices"
 	"strconv"
@@ -108,8 +107,8 @@ func (s *setting) parse(r raw, base string) (any, *fault) {
 		return s.parseChoice(r)
 	case kindAddresses:
 		return parseList(r, commaList, "a list of addresses", ParseAddress)
-	case kindNetworks:
-		return parseList(r, commaList, "a list of networks", parseNetwork)
+	case kindPeers:
+		return parsePeers(r)
 	case kindCommand:
 		return parseCommand(r)
 	case kindEnv:
@@ -322,8 +321,8 @@ func assign(field, value any) {
 		*p = value.(Paths)
 	case *[]Address:
 		*p = value.([]Address)
-	case *[]netip.Prefix:
-		*p = value.([]netip.Prefix)
+	case *Peers:
+		*p = value.(Peers)
 	case *map[string]string:
 		*p = value.(map[string]string)
 	case *EnvCredentials:

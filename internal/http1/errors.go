@@ -57,6 +57,7 @@ var (
 	errHostMissing = &Error{400, "RFC 9112 section 3.2", "no Host field"}
 	errHostTwice   = &Error{400, "RFC 9112 section 3.2", "more than one Host field"}
 	errHost        = &Error{400, "RFC 9112 section 3.2", "the host is not a valid name or address with an optional port"}
+	errForwarded   = &Error{400, "RFC 7239 section 4", "the field Forwarded cannot be read"}
 	errOptions     = &Error{400, "RFC 9110 section 7.6.1", "a Connection field is malformed or has too many options"}
 	errExpect      = &Error{417, "RFC 9110 section 10.1.1", "an expectation other than 100-continue"}
 

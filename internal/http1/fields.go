@@ -24,7 +24,8 @@ const (
 	kindExpect                      // Expect
 	kindRequestMark                 // X-Request-Id, X-Request-Start
 	kindForwarded                   // X-Forwarded-For, X-Forwarded-Proto, X-Forwarded-Host: ripd writes them
-	kindForwardedMore               // Forwarded, X-Real-IP and other X-Forwarded-*: believed from trusted proxies only
+	kindOrigin                      // Forwarded and X-Real-IP, which ripd writes anew, and what would say X-Forwarded-Proto once more
+	kindForwardedMore               // other X-Forwarded-*: believed from trusted proxies only
 	kindDate                        // Date
 	kindCacheControl                // Cache-Control
 	kindExpires                     // Expires
@@ -49,16 +50,17 @@ var knownFields = [...][]knownField{
 	5:  {{"proxy", kindHop}}, // as a CGI variable it is HTTP_PROXY, which many HTTP clients obey
 	6:  {{"expect", kindExpect}, {"cookie", kindKept}},
 	7:  {{"trailer", kindTrailer}, {"upgrade", kindUpgrade}, {"expires", kindExpires}},
-	9:  {{"forwarded", kindForwardedMore}, {"x-real-ip", kindForwardedMore}},
+	9:  {{"forwarded", kindOrigin}, {"x-real-ip", kindOrigin}},
 	10: {{"connection", kindConnection}, {"keep-alive", kindHop}, {"set-cookie", kindKept}},
 	12: {{"content-type", kindKept}, {"x-request-id", kindRequestMark}},
 	13: {{"cache-control", kindCacheControl}, {"authorization", kindKept}, {"last-modified", kindValidator}, {"content-range", kindKept}},
 	14: {{"content-length", kindContentLength}, {"http2-settings", kindHop}},
-	15: {{"x-forwarded-for", kindForwarded}, {"x-request-start", kindRequestMark}, {"rip-worker-busy", kindWorkerBusy}},
+	15: {{"x-forwarded-for", kindForwarded}, {"x-request-start", kindRequestMark}, {"rip-worker-busy", kindWorkerBusy}, {"x-forwarded-ssl", kindOrigin}},
 	16: {{"x-forwarded-host", kindForwarded}, {"content-encoding", kindKept}, {"proxy-connection", kindHop}},
 	17: {{"transfer-encoding", kindTransferEncoding}, {"x-forwarded-proto", kindForwarded}},
-	18: {{"proxy-authenticate", kindHop}},
+	18: {{"proxy-authenticate", kindHop}, {"x-forwarded-scheme", kindOrigin}},
 	19: {{"proxy-authorization", kindHop}},
+	20: {{"x-forwarded-protocol", kindOrigin}},
 	25: {{"proxy-authentication-info", kindHop}, {"strict-transport-security", kindTransportSecurity}},
 }
 

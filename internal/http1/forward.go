@@ -6,13 +6,18 @@ import "strconv"
 type Forward struct {
 	// The values of X-Forwarded-For, X-Forwarded-Proto, X-Forwarded-Host and
 	// X-Request-Id. A line whose value is nil is left out. The client's own
-	// lines of these names never pass: the caller puts into For what is to be
+	// lines of these names never pass: the caller puts in what is to be
 	// believed of them.
 	For, Proto, Host, RequestID []byte
 
-	// Trusted passes on the other fields in which a proxy tells about its
-	// client: Forwarded, X-Real-IP, and the rest of X-Forwarded-*.
+	// Trusted passes on the other fields in which a proxy tells about its client:
+	// the rest of X-Forwarded-*.
 	Trusted bool
+
+	// RealIP is the value of X-Real-IP, and Forwarded has the field of this name say
+	// what X-Forwarded-* says: for apps behind proxies that write those.
+	RealIP    []byte
+	Forwarded bool
 
 	ContentLength int64 // of the body as it is sent to the worker; < 0: none is written
 	Chunked       bool  // the body is sent chunked; ContentLength is not written then
@@ -37,6 +42,7 @@ var dropFromRequest = [kinds]bool{
 	kindExpect:           true, // ripd answers it
 	kindRequestMark:      true,
 	kindForwarded:        true,
+	kindOrigin:           true,
 	kindForwardedMore:    true, // but see Forward.Trusted
 	kindWorker:           true,
 	kindWorkerBusy:       true,
@@ -73,6 +79,10 @@ func (r *Request) AppendRequest(dst []byte, f *Forward) []byte {
 	dst = appendLine(dst, "X-Forwarded-For: ", f.For)
 	dst = appendLine(dst, "X-Forwarded-Proto: ", f.Proto)
 	dst = appendLine(dst, "X-Forwarded-Host: ", f.Host)
+	dst = appendLine(dst, "X-Real-IP: ", f.RealIP)
+	if f.Forwarded {
+		dst = appendForwarded(dst, f)
+	}
 	dst = appendLine(dst, "X-Request-Id: ", f.RequestID)
 	if f.Upgrade != nil {
 		dst = appendUpgrade(dst, f.Upgrade)

@@ -62,9 +62,15 @@ func TestAppendRequest(t *testing.T) {
 		{"forged fields under other names", "RFC 3875 4.1.18", get("X_Forwarded_For: 1", "X-Forwarded_For: 1", "X_REQUEST_ID: 1",
 			"Transfer_Encoding: chunked", "Content_Length: 1", "X!Real!IP: 1", "X_Other: 1"), none,
 			first + "X_Other: 1\r\n"},
-		{"a trusted proxy's fields", "RFC 7239", get("X-Forwarded-For: 1", "X-Forwarded-Port: 2", "Forwarded: for=3", "X-Real-IP: 4", "X_Real_IP: 5"),
-			&Forward{Trusted: true, For: []byte("1, 192.0.2.1"), ContentLength: -1},
-			first + "X-Forwarded-Port: 2\r\nForwarded: for=3\r\nX-Real-IP: 4\r\nX-Forwarded-For: 1, 192.0.2.1\r\n"},
+		{"a trusted proxy's fields", "RFC 7239", get("X-Forwarded-For: 1", "X-Forwarded-Port: 2", "Forwarded: for=3", "X-Real-IP: 4", "X_Real_IP: 5", "X-Forwarded-Ssl: on"),
+			&Forward{Trusted: true, For: []byte("2001:db8::1, 192.0.2.1"), ContentLength: -1},
+			first + "X-Forwarded-Port: 2\r\nX-Forwarded-For: 2001:db8::1, 192.0.2.1\r\n"},
+		{"what a trusted proxy has told, anew", "RFC 7239 4", get("Forwarded: for=3", "X-Real-IP: 4"),
+			&Forward{Trusted: true, For: []byte("2001:db8::1, 192.0.2.1"), Proto: []byte("https"), Host: []byte("a:1"), RealIP: []byte("2001:db8::1"), Forwarded: true, ContentLength: -1},
+			first + "X-Forwarded-For: 2001:db8::1, 192.0.2.1\r\nX-Forwarded-Proto: https\r\nX-Forwarded-Host: a:1\r\nX-Real-IP: 2001:db8::1\r\n" +
+				"Forwarded: for=\"[2001:db8::1]\";host=\"a:1\";proto=https, for=192.0.2.1\r\n"},
+		{"a client that nobody knows", "RFC 7239 6.2", get("Forwarded: for=3"), &Forward{Trusted: true, Forwarded: true, ContentLength: -1},
+			first + "Forwarded: for=unknown\r\n"},
 		{"upgrade that does not happen", "RFC 9110 7.8", get("Connection: Upgrade, HTTP2-Settings", "Upgrade: h2c", "HTTP2-Settings: AAA"), none, first},
 	}
 	for _, tt := range tests {

@@ -68,7 +68,7 @@ func forwardedMeansTheSame(t tester, r *Request) {
 	own := map[fieldKind]int{}
 	for _, f := range again.Fields {
 		switch own[f.kind]++; f.kind {
-		case kindConnection, kindHop, kindTE, kindTrailer, kindUpgrade, kindExpect, kindShadow, kindForwardedMore, kindWorker, kindWorkerBusy:
+		case kindConnection, kindHop, kindTE, kindTrailer, kindUpgrade, kindExpect, kindShadow, kindOrigin, kindForwardedMore, kindWorker, kindWorkerBusy:
 			t.Fatalf("written with %s: %q", f.Name, head)
 		}
 	}

@@ -12,11 +12,13 @@ import (
 
 // faultOfHead tells what is wrong with a head that was read: with status 0, nothing. A
 // request with a fault is answered before its body is read.
-func (s *Server) faultOfHead(head *http1.Request) clientFault {
+func (r *request) faultOfHead(head *http1.Request) clientFault {
 	switch {
+	case r.from.fault != nil:
+		return clientFault{r.from.fault.Status, causeBadRequest, r.from.fault.Reason}
 	case string(head.Method) == "CONNECT":
 		return clientFault{501, causeConnect, "this server is no proxy for other servers"}
-	case head.ContentLength > s.config.Load().Limits.Body:
+	case head.ContentLength > r.srv.config.Load().Limits.Body:
 		return clientFault{413, causeTooLarge, errBodyTooLarge.Error()}
 	}
 	return clientFault{}

@@ -90,7 +90,7 @@ func (l *lease) headIn() error {
 	a.out = http1.Out{
 		Date: l.srv.clock.httpDate(l.srv.clock.now()), RequestID: r.id[:], Trailers: r.trailers,
 	}
-	if r.peer.tls != "" {
+	if r.from.secure {
 		a.out.HSTS = l.srv.config.Load().TLS.HSTS
 	}
 	a.head.Frame(&a.out, r.minor, !r.mustClose())

@@ -98,7 +98,7 @@ func newConn(s *Server, nc net.Conn, settings *tls.Config) *conn {
 	if err != nil {
 		return nil
 	}
-	c := &conn{srv: s, nc: rc, raw: raw, peer: peer{proto: protoHTTP, address: clientAddress(nc.RemoteAddr())}}
+	c := &conn{srv: s, nc: rc, raw: raw, peer: newPeer(nc.RemoteAddr())}
 	c.req.srv, c.req.client, c.req.peer = s, c, &c.peer
 	c.req.ticket.Request = &c.req
 	c.readable = c.onReadable
@@ -279,7 +279,7 @@ func (c *conn) begin(h *headScratch, n int) (leave bool) {
 	c.out.reset()
 	r := &c.req
 	r.begin(&h.req, c.began)
-	if c.secure == nil && c.srv.redirects(&h.req) {
+	if !r.from.secure && c.srv.redirects(&h.req) {
 		return c.redirect(h, n)
 	}
 	if refused := c.check(&h.req); refused {
@@ -316,7 +316,7 @@ func (c *conn) begin(h *headScratch, n int) (leave bool) {
 // check answers what is not for a worker. It reports whether the connection
 // ends with that answer.
 func (c *conn) check(head *http1.Request) (refused bool) {
-	fault := c.srv.faultOfHead(head)
+	fault := c.req.faultOfHead(head)
 	if fault.status != 0 {
 		c.refuseRequest(head, fault.status, fault.cause, fault.detail)
 	}

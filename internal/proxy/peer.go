@@ -3,6 +3,8 @@ package proxy
 import (
 	"net"
 	"net/netip"
+
+	"ripd/internal/config"
 )
 
 // client is who has sent a request and gets its answer: the connection, in HTTP/1. The
@@ -23,25 +25,40 @@ type client interface {
 
 // peer is what is known of who is at the other end of a client's connection.
 type peer struct {
-	address []byte // without the port; nil on a unix socket
-	proto   []byte // the value of X-Forwarded-Proto
-	tls     string // the version, "1.3"; empty on a plain connection, and in the handshake
+	addr    netip.Addr // not valid on a unix socket
+	unix    bool       // it is on one
+	address []byte     // addr as text; nil on a unix socket
+	proto   []byte     // the value of X-Forwarded-Proto, but for a trusted proxy's requests
+	tls     string     // the version, "1.3"; empty on a plain connection, and in the handshake
 }
 
 // The values of X-Forwarded-Proto.
 var protoHTTP, protoHTTPS = []byte("http"), []byte("https")
 
-// clientAddress is the IP address as text, without a zone; nil for unix sockets.
-func clientAddress(a net.Addr) []byte {
-	tcp, ok := a.(*net.TCPAddr)
-	if !ok {
-		return nil
+// newPeer is the peer at a socket's other end, on a plain connection. Of an IPv6
+// address the zone is left out.
+func newPeer(a net.Addr) peer {
+	p := peer{proto: protoHTTP}
+	switch a := a.(type) {
+	case *net.TCPAddr:
+		p.be(a.AddrPort().Addr())
+	case *net.UnixAddr:
+		p.unix = true
 	}
-	ip, ok := netip.AddrFromSlice(tcp.IP)
-	if !ok {
-		return nil
+	return p
+}
+
+// be makes an address the peer's.
+func (p *peer) be(a netip.Addr) {
+	p.addr, p.address = a.Unmap().WithZone(""), nil
+	if a.IsValid() {
+		p.address = p.addr.AppendTo(nil)
 	}
-	return ip.Unmap().AppendTo(nil)
+}
+
+// trusted tells whether the peer is one of those who are believed.
+func (p *peer) trusted(by *config.Peers) bool {
+	return p.unix && by.Unix || len(by.Networks) > 0 && by.Has(p.addr)
 }
 
 // write is outlet.write.

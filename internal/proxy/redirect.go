@@ -31,7 +31,7 @@ func (s *Server) redirects(head *http1.Request) bool {
 // with its https address. It reports whether to leave the callback.
 func (c *conn) redirect(h *headScratch, n int) (leave bool) {
 	defer h.free()
-	location := c.srv.secureAddress(&h.req)
+	location := c.req.secureAddress(&h.req)
 	reply := http1.Reply{Status: 308, Location: location, Detail: "this server wants HTTPS"}
 	r := &c.req
 	r.nameOnly(&h.req)
@@ -48,9 +48,10 @@ func (c *conn) redirect(h *headScratch, n int) (leave bool) {
 	return false
 }
 
-// secureAddress is the address of the request's target at the https listener.
-func (s *Server) secureAddress(head *http1.Request) []byte {
-	host := string(head.Host)
+// secureAddress is the address of the request's target at the https listener, or at
+// the proxy that has told of the client's plain request: there it is the standard port.
+func (r *request) secureAddress(head *http1.Request) []byte {
+	host := string(r.from.host(head))
 	if name, _, err := net.SplitHostPort(host); err == nil {
 		host = name
 		if strings.Contains(host, ":") {
@@ -58,7 +59,11 @@ func (s *Server) secureAddress(head *http1.Request) []byte {
 		}
 	}
 	b := append([]byte("https://"), host...)
-	if port := s.securePort(); port != standardHTTPS && port != 0 {
+	port := standardHTTPS
+	if r.from.told == nil || r.from.told.Proto == nil {
+		port = r.srv.securePort()
+	}
+	if port != standardHTTPS && port != 0 {
 		b = append(b, ':')
 		b = strconv.AppendInt(b, int64(port), 10)
 	}

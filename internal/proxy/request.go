@@ -26,6 +26,7 @@ type request struct {
 	// live is the body of a request that is passed on while it arrives.
 	live *liveBody
 
+	from     source // who asks
 	upgrade  []byte // the protocols that are asked for; nil: none
 	id       [requestIDLength]byte
 	minor    int
@@ -66,6 +67,7 @@ func (r *request) target1() []byte { return r.wire[r.methodLen+1 : r.methodLen+1
 // begin readies the request for a new head. Its client's goroutine owns it.
 func (r *request) begin(head *http1.Request, at time.Duration) {
 	r.srv.ids.next(&r.id)
+	r.from.locate(r.srv, r.peer, head)
 	r.minor, r.head, r.close = head.Minor, head.IsHead(), !head.KeepAlive
 	r.protocol, r.trailers = protocols[head.Minor&1], head.Trailers
 	r.upgrade, r.ticket.Upgrade = nil, false
@@ -78,10 +80,8 @@ func (r *request) begin(head *http1.Request, at time.Duration) {
 // still be valid.
 func (r *request) compose(head *http1.Request, length int64, chunked bool) {
 	r.wireBlock = newBlock()
-	f := http1.Forward{
-		For: r.peer.address, Proto: r.peer.proto, Host: head.Host, RequestID: r.id[:],
-		ContentLength: length, Chunked: chunked, Upgrade: r.upgrade,
-	}
+	f := http1.Forward{RequestID: r.id[:], ContentLength: length, Chunked: chunked, Upgrade: r.upgrade}
+	r.from.forward(&f, head)
 	r.wire = head.AppendRequest(r.wireBlock[:0], &f)
 	r.methodLen = len(head.Method)
 	r.target = targetLength(r.wire, r.methodLen)

@@ -97,7 +97,7 @@ func (r *request) respond(reply *http1.Reply, cause string) {
 	now := s.clock.now()
 	reply.Minor, reply.Head = r.minor, r.head
 	reply.Close = r.mustClose()
-	if r.peer.tls != "" {
+	if r.from.secure {
 		reply.HSTS = s.config.Load().TLS.HSTS
 	}
 	reply.Date, reply.RequestID = s.clock.httpDate(now), r.id[:]
@@ -183,7 +183,7 @@ func (r *request) record(now time.Duration, lost bool) {
 	}
 	rec := journal.Access{
 		Time: s.clock.wall(now), Status: a.status, Method: r.method(), Path: r.target1(),
-		RequestID: r.id[:], Client: r.peer.address,
+		RequestID: r.id[:], Client: r.from.client,
 		Total: now - r.began, Queue: max(0, wait), Worker: busy,
 		BytesIn: r.bytesIn, BytesOut: a.bytesOut, WorkerID: a.worker, Generation: a.generation,
 		Cause: a.cause, Retried: r.retried, Proto: r.protocol, TLS: r.peer.tls,

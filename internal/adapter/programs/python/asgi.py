@@ -254,8 +254,8 @@ def scope_of(head, state):
     name, colon, port = host.decode("latin-1").rpartition(":")
     if not colon or not port.isdigit():
         name, port = host.decode("latin-1"), "443" if scheme == b"https" else "80"
-    # The nearest hop, which ripd has seen itself. It does not tell the port.
-    client = forwarded.rpartition(b",")[2].strip().decode("latin-1")
+    # The client, as ripd knows it; trusted proxies follow. ripd does not tell the port.
+    client = forwarded.partition(b",")[0].strip().decode("latin-1")
     return {
         "type": "http", "asgi": {"version": "3.0", "spec_version": "2.3"}, "http_version": f"1.{head.minor}",
         "method": head.method.decode("latin-1").upper(), "scheme": scheme.decode("latin-1") or "http",

@@ -150,8 +150,8 @@ def environ_of(head, body, concurrency):
         "REQUEST_URI": head.target.decode("latin-1"),
         "SERVER_PROTOCOL": f"HTTP/1.{head.minor}",
         "SERVER_NAME": name or "localhost", "SERVER_PORT": port,
-        # The nearest hop, which ripd has seen itself.
-        "REMOTE_ADDR": environ.get("HTTP_X_FORWARDED_FOR", "").rpartition(",")[2].strip(),
+        # The client, as ripd knows it; trusted proxies follow.
+        "REMOTE_ADDR": environ.get("HTTP_X_FORWARDED_FOR", "").partition(",")[0].strip(),
         "wsgi.url_scheme": scheme,
         "wsgi.input": io.BytesIO() if body.ended else io.BufferedReader(body),
     })

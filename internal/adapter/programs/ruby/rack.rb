@@ -336,8 +336,8 @@ module Ripd
       env["rack.url_scheme"] = scheme
       env["SERVER_NAME"] = host.to_s.empty? ? "localhost" : host
       env["SERVER_PORT"] = port || (scheme == "https" ? "443" : "80")
-      # The nearest hop, which ripd has seen itself.
-      env["REMOTE_ADDR"] = env["HTTP_X_FORWARDED_FOR"].to_s.split(",").last.to_s.strip
+      # The client, as ripd knows it; trusted proxies follow.
+      env["REMOTE_ADDR"] = env["HTTP_X_FORWARDED_FOR"].to_s.split(",").first.to_s.strip
     end
   end
 
