@@ -110,7 +110,7 @@ func serveDemo(ctx context.Context, w worker, logTo io.Writer, exit func(int)) e
 		ErrorLog:       logger,
 	}
 	served := make(chan error, 1)
-	go func() { served <- server.Serve(l) }()
+	go func() { served <- server.Serve(directListener{l}) }()
 
 	// Told to end meanwhile, it may be registered all the same, and serve already.
 	if err := w.register(ctx); err != nil && ctx.Err() == nil {

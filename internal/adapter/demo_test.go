@@ -16,7 +16,9 @@ import (
 
 func newDemo(t *testing.T) *httptest.Server {
 	logger := log.New(io.Discard, "", 0)
-	s := httptest.NewServer(demoHandler(worker{id: 3, generation: "2"}, logger, func(int) {}))
+	s := httptest.NewUnstartedServer(demoHandler(worker{id: 3, generation: "2"}, logger, func(int) {}))
+	s.Listener = directListener{s.Listener}
+	s.Start()
 	t.Cleanup(s.Close)
 	return s
 }
