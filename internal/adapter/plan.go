@@ -136,6 +136,9 @@ func (p Programs) Plan(c *config.Config, app string) (Plan, error) {
 	if c.Workers.Serial {
 		plan.Env[serialVariable] = "1"
 	}
+	if in == config.AdapterASGI { // the adapter puts the messages of WebSockets together
+		plan.Env["RIP_MESSAGE_BYTES"] = strconv.FormatInt(c.Limits.Body, 10)
+	}
 	plan.Files = append(plan.Files, entry.Absent...)
 	for _, name := range language.locks {
 		plan.Files = append(plan.Files, filepath.Join(root, name))

@@ -42,12 +42,6 @@ func TestASGILifespan(t *testing.T) {
 	}
 }
 
-func TestASGIRefusesWebSockets(t *testing.T) {
-	w := startJS(t, asgiEngine, pythonApp(t, "asgi.py"))
-	_, in := w.raw(t, "GET /list HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n")
-	expect(t, in, "HTTP/1.1 501 ")
-}
-
 // An app that waits for it is told that the client has left.
 func TestASGIClientLeaves(t *testing.T) {
 	w := startJS(t, asgiEngine, pythonApp(t, "asgi.py"))

@@ -119,26 +119,32 @@ func (s *webSocket) closed() {
 	}
 }
 
-// WebSockets through the adapters for Node.js and Bun, with a roll, an upgrade of ripd
+// WebSockets through the adapters for Node.js, Bun and ASGI, with a roll, an upgrade of ripd
 // and a stop.
 func TestWebSocketsOfNode(t *testing.T) {
 	testkit.Need(t, "node")
-	webSockets(t, echoApp)
+	webSockets(t, "app.mjs", echoApp)
 }
 
 func TestWebSocketsOfBun(t *testing.T) {
 	t.Setenv("PATH", filepath.Dir(testkit.Bun(t))+":"+os.Getenv("PATH"))
 	t.Setenv("RIP_ADAPTER", "bun")
-	webSockets(t, bunApp)
+	webSockets(t, "app.mjs", bunApp)
 }
 
-func webSockets(t *testing.T, text string) {
+func TestWebSocketsOfPython(t *testing.T) {
+	needPython(t, "starlette")
+	t.Setenv("PATH", filepath.Dir(debianPython)+":"+os.Getenv("PATH"))
+	webSockets(t, "asgi.py", starletteApp)
+}
+
+func webSockets(t *testing.T, name, text string) {
 	dir := t.TempDir()
-	if err := os.WriteFile(filepath.Join(dir, "app.mjs"), []byte(text), 0o600); err != nil {
+	if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	t.Setenv("RIP_TIMEOUTS_UPGRADE_DRAIN", "1s")
-	a := serve(t, filepath.Join(dir, "app.mjs"), "w:2")
+	a := serve(t, filepath.Join(dir, name), "w:2")
 	upgraded := func() (n int) {
 		t.Helper()
 		list, err := ask[api.WorkerList](a, "workers")

@@ -103,6 +103,11 @@ export default {
 };
 `)
 	}},
+	{"ASGI (Starlette)", func(t *testing.T, dir string) string {
+		needPython(t, "starlette")
+		t.Setenv("PATH", filepath.Dir(debianPython)+":"+os.Getenv("PATH"))
+		return save(t, dir, "asgi.py", starletteApp)
+	}},
 	{"Python (websockets)", func(t *testing.T, dir string) string {
 		needPython(t, "websockets")
 		script := save(t, dir, "echo.py", `
@@ -123,6 +128,23 @@ asyncio.run(main())
 		return save(t, dir, "echo.toml", fmt.Sprintf("command = [%q, %q]\n", debianPython, script))
 	}},
 }
+
+const starletteApp = `
+import os
+from starlette.applications import Starlette
+from starlette.responses import PlainTextResponse
+from starlette.routing import Route, WebSocketRoute
+
+async def echo(socket):
+    await socket.accept()
+    while (message := await socket.receive())["type"] == "websocket.receive":
+        await socket.send({**message, "type": "websocket.send"})
+
+async def pid(request):
+    return PlainTextResponse(str(os.getpid()))
+
+app = Starlette(routes=[WebSocketRoute("/chat", echo), Route("/", pid)])
+`
 
 // debianPython has the modules that Debian packages.
 const debianPython = "/usr/bin/python3"

@@ -1,9 +1,9 @@
-"""ripd's adapter for ASGI apps: FastAPI, Starlette, and others (ASGI 3.0, HTTP and lifespan).
+"""ripd's adapter for ASGI apps: FastAPI, Starlette, and others (ASGI 3.0: HTTP, WebSocket and lifespan).
 
 It serves HTTP/1.1 on SOCKET_PATH in one event loop, RIP_CONCURRENCY requests at a
-time, and registers when the app has started. WebSockets are refused. See
-ripd_worker for what ripd says in the environment, and ripd_reload for the reload
-modes.
+time, and registers when the app has started. A WebSocket counts as a request until
+it is accepted. See ripd_worker for what ripd says in the environment, ripd_reload
+for the reload modes, and ripd_websocket for that protocol.
 """
 
 import asyncio
@@ -11,14 +11,14 @@ import os
 import signal
 import socket
 import sys
-from urllib.parse import unquote_to_bytes
 
+import ripd_asgi as asgi
 import ripd_http as http
 import ripd_mold
 import ripd_reload
+import ripd_websocket as websocket
 import ripd_worker as worker
 
-RECEIVE_BYTES = 65536
 WRITE_BUFFER_BYTES = 65536  # of an answer that ripd has not taken yet
 
 
@@ -98,173 +98,6 @@ class Lifespan:
             await self.ended.wait()
 
 
-class Request:
-    """One request on its way through the app."""
-
-    def __init__(self, reader, writer, head, news):
-        self.reader, self.writer, self.head, self.news = reader, writer, head, news
-        self.left = head.length or 0
-        self.first = True
-        self.complete = not head.chunked and not head.length  # the body was received
-        self.told = False  # the app has seen the body's end
-        self.answered = asyncio.Event()
-        self.expects = head.expects and head.minor > 0
-        self.status = None  # of the answer, once the app has said it
-        self.fields, self.length, self.chunked, self.body = [], None, False, False
-        self.sent = False
-        self.keep = head.keep
-
-    async def receive(self):
-        """The app's receive: pieces of the body as they come, then the client's leave."""
-        if self.told:
-            return await self.disconnect()
-        data = b"" if self.complete else await self.piece()
-        self.told = self.complete
-        return {"type": "http.request", "body": data, "more_body": not self.complete}
-
-    async def disconnect(self):
-        answered = asyncio.create_task(self.answered.wait())
-        left = asyncio.create_task(self.reader.left.wait())
-        try:
-            await asyncio.wait({answered, left}, return_when=asyncio.FIRST_COMPLETED)
-        finally:
-            answered.cancel()
-            left.cancel()
-        return {"type": "http.disconnect"}
-
-    async def piece(self):
-        """The next bytes of the body; sets complete."""
-        if self.expects:
-            self.writer.write(b"HTTP/1.1 100 Continue\r\n\r\n")
-            self.expects = False
-        if self.head.chunked and self.left == 0:
-            if not self.first and await self.line():
-                raise http.Bad(400, "a chunk is longer than its size")
-            self.first = False
-            self.left = http.chunk_size(await self.line())
-            if self.left == 0:
-                while await self.line():
-                    pass  # trailers
-                self.complete = True
-                return b""
-        data = await self.reader.read(min(RECEIVE_BYTES, self.left))
-        if not data:
-            raise http.Bad(400, "the body breaks off")
-        self.left -= len(data)
-        self.complete = self.left == 0 and not self.head.chunked
-        return data
-
-    async def line(self):
-        line = await self.reader.readuntil(b"\r\n")
-        if len(line) > http.LINE_BYTES:
-            raise http.Bad(400, "a chunk's line is too long")
-        return line[:-2]
-
-    async def skip(self):
-        """Reads what the app has left of the body."""
-        if self.expects:
-            return self.complete
-        while not self.complete:
-            await self.piece()
-        return True
-
-    async def send(self, message):
-        """The app's send."""
-        kind = message["type"]
-        if self.answered.is_set():
-            return  # the client has left, or all is said
-        if kind == "http.response.start" and self.status is None:
-            self.start(message)
-        elif kind == "http.response.body" and self.status is not None:
-            await self.write(message.get("body", b""), message.get("more_body", False))
-        else:
-            raise RuntimeError(f"a message that is not expected here: {kind}")
-
-    def start(self, message):
-        self.status = int(message["status"])
-        for name, value in message.get("headers", ()):
-            name, value = bytes(name), bytes(value)
-            http.check_field(name, value)
-            lower = name.lower()
-            if lower in http.HOP_BY_HOP:
-                continue  # they are ripd's affair
-            if lower == b"content-length":
-                self.length = int(value)
-            self.fields.append(b"%s: %s\r\n" % (name, value))
-        self.body = http.has_body(self.head.method, self.status)
-
-    def head_of(self, data, more):
-        if self.length is None and not more and self.status >= 200 and self.status not in (204, 304):
-            if self.head.method != b"HEAD" or data:
-                self.length = len(data)
-                self.fields.append(b"Content-Length: %d\r\n" % self.length)
-        elif self.length is None and self.body:
-            if self.head.minor > 0:
-                self.chunked = True
-                self.fields.append(b"Transfer-Encoding: chunked\r\n")
-            else:
-                self.keep = False
-        if not self.keep:
-            self.fields.append(b"Connection: close\r\n")
-        self.sent = True
-        reason = http.REASONS.get(self.status, "").encode()
-        return b"HTTP/1.1 %d %s\r\n%s\r\n" % (self.status, reason, b"".join(self.fields))
-
-    async def write(self, data, more):
-        out = b"" if self.sent else self.head_of(data, more)
-        if self.body and data:
-            if self.chunked:
-                data = b"%x\r\n%s\r\n" % (len(data), data)
-            elif self.length is not None:
-                if len(data) > self.length:
-                    raise RuntimeError("the body is longer than its Content-Length")
-                self.length -= len(data)
-            out += data
-        if not more:
-            if self.chunked:
-                out += b"0\r\n\r\n"
-            elif self.body and self.length:
-                self.keep = False  # the rest is missing, which the connection's end says
-                self.news()
-                self.writer.write(out)
-                self.answered.set()
-                raise RuntimeError(f"the body is {self.length} bytes shorter than its Content-Length")
-        if out:
-            self.news()
-            self.writer.write(out)
-            try:
-                await self.writer.drain()
-            except ConnectionError:
-                self.keep = False
-                self.answered.set()
-        if not more:
-            self.answered.set()
-
-
-def scope_of(head, state):
-    """The scope of a request (ASGI's HTTP specification, 2.3)."""
-    forwarded, host, scheme = b"", b"", b""
-    for name, value in head.fields:
-        if name == b"x-forwarded-for":
-            forwarded = value
-        elif name == b"x-forwarded-proto":
-            scheme = value
-        elif name == b"host":
-            host = value
-    name, colon, port = host.decode("latin-1").rpartition(":")
-    if not colon or not port.isdigit():
-        name, port = host.decode("latin-1"), "443" if scheme == b"https" else "80"
-    # The client, as ripd knows it; trusted proxies follow. ripd does not tell the port.
-    client = forwarded.partition(b",")[0].strip().decode("latin-1")
-    return {
-        "type": "http", "asgi": {"version": "3.0", "spec_version": "2.3"}, "http_version": f"1.{head.minor}",
-        "method": head.method.decode("latin-1").upper(), "scheme": scheme.decode("latin-1") or "http",
-        "path": unquote_to_bytes(head.path).decode("utf-8", "replace"), "raw_path": head.path,
-        "query_string": head.query, "root_path": "", "headers": list(head.fields),
-        "client": (client, 0) if client else None, "server": (name or "localhost", int(port)), "state": dict(state),
-    }
-
-
 class Server:
     """Accepts ripd's connections, a task for each."""
 
@@ -275,6 +108,7 @@ class Server:
         self.turn = asyncio.Semaphore(worker.AT_ONCE)
         self.renewing = asyncio.Lock()
         self.idle = {}  # task → writer, while it waits for a request
+        self.sockets = {}  # websocket.Socket → (its life, its task)
         self.tasks = set()
         self.stopping = asyncio.Event()
 
@@ -296,6 +130,9 @@ class Server:
                     return None
                 old, self.life = self.life, life
                 self.lives[life] = 0
+                for socket, (its, _) in self.sockets.items():
+                    if its is old:  # the client comes back, to the new code
+                        self.spawn(socket.close(websocket.RESTART, "the app was loaded anew"))
                 if old is not None and self.lives[old] == 0:
                     self.leave_life(old)
             self.lives[self.life] += 1
@@ -330,13 +167,17 @@ class Server:
                     del self.idle[task]
                 if head is None:
                     break
+                if websocket.asked(head):
+                    await self.one_socket(reader, writer, head)
+                    break
                 async with self.turn:
-                    if not await self.one(Request(reader, writer, head, self.reloader.news)):
+                    if not await self.one(asgi.Request(reader, writer, head, self.reloader.news)):
                         break
                 if self.stopping.is_set() and not reader.begun():
                     break
         except http.Bad as error:
-            writer.write(http.plain(error.status, str(error), True))
+            version = b"Sec-WebSocket-Version: 13\r\n" if error.status == 426 else b""
+            writer.write(http.plain(error.status, str(error), True, version))
         except (asyncio.IncompleteReadError, ConnectionError):
             pass
         finally:
@@ -364,16 +205,13 @@ class Server:
     async def one(self, request):
         """One request. False ends the connection."""
         head, writer = request.head, request.writer
-        if head.get(b"upgrade").lower() == b"websocket":
-            writer.write(http.plain(501, "WebSockets are not in this version of ripd.", True))
-            return False
         life = await self.enter()
         if life is None:
             self.reloader.news()
             writer.write(http.broken(worker.error_header(self.reloader.error), not head.keep))
             return await request.skip() and head.keep
         try:
-            await life.app(scope_of(head, life.state), request.receive, request.send)
+            await life.app(asgi.scope_of(head, life.state), request.receive, request.send)
             if not request.answered.is_set():
                 raise RuntimeError("the app returned without a complete answer")
         except http.Bad:
@@ -389,6 +227,63 @@ class Server:
         finally:
             self.leave(life)
         return await request.skip() and request.keep
+
+    async def one_socket(self, reader, writer, head):
+        """One WebSocket, to its end. It has a turn until it is accepted."""
+        held = [self.turn]
+        await self.turn.acquire()
+
+        def accepted():
+            if held:
+                held.pop().release()
+            if self.stopping.is_set() and socket in self.sockets:
+                self.spawn(self.end_socket(socket))
+
+        life = socket = None
+        try:
+            life = await self.enter()
+            if life is None:
+                self.reloader.news()
+                writer.write(http.broken(worker.error_header(self.reloader.error), True))
+                return
+            socket = websocket.Socket(reader, writer, head, asgi.Request(reader, writer, head, self.reloader.news), self.reloader.news, accepted)
+            self.sockets[socket] = life, asyncio.current_task()
+            await self.run_socket(life, socket, head)
+            await socket.finish()
+        except asyncio.CancelledError:
+            if not self.stopping.is_set():
+                raise
+        finally:
+            if held:
+                held.pop().release()
+            if socket is not None:
+                del self.sockets[socket]
+                socket.task.cancel()
+            if life is not None:
+                self.leave(life)
+
+    @staticmethod
+    async def run_socket(life, socket, head):
+        try:
+            await life.app(asgi.websocket_scope_of(head, life.state), socket.receive, socket.send)
+            if socket.over is None and socket.state != "open":
+                raise RuntimeError("the app returned without a complete answer")
+            await socket.close(websocket.NORMAL, "")
+        except websocket.Gone:
+            pass  # the app has learned that the client has left
+        except Exception as error:
+            worker.report(error, head.request_id(), head.what())
+            if socket.state == "asked" and socket.over is None:
+                socket.writer.write(http.plain(500, "Internal Server Error", True))
+            elif socket.state == "open":
+                await socket.close(websocket.INTERNAL, "")
+
+    async def end_socket(self, socket):
+        """Ends an open WebSocket because the worker ends. The app has some time to return."""
+        _, task = self.sockets[socket]
+        await socket.close(websocket.GOING_AWAY, "the server ends")
+        await asyncio.wait({task}, timeout=websocket.CLOSE_SECONDS)
+        task.cancel()
 
     async def serve(self):
         loop = asyncio.get_running_loop()
@@ -408,6 +303,9 @@ class Server:
                 writer.get_extra_info("socket").shutdown(socket.SHUT_RD)
             except OSError:
                 pass
+        for one in list(self.sockets):
+            if one.state == "open":  # the others are answered as requests are
+                self.spawn(self.end_socket(one))
         while self.tasks:
             await asyncio.wait(set(self.tasks))
         for life in list(self.lives):
