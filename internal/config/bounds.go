@@ -26,6 +26,8 @@ const (
 	MaxConnections = 1_000_000
 	// MaxSample is the most that log.sample can be.
 	MaxSample = 1_000_000_000
+	// MaxCompressedStreams is the most that compression.streams can be.
+	MaxCompressedStreams = 10_000
 	// MaxHSTSBytes is the length of tls.hsts: some times that of all directives
 	// that there are.
 	MaxHSTSBytes = 256
@@ -71,6 +73,8 @@ const (
 	MaxSpool      = tib
 	MinLine       = 256
 	MaxLine       = mib
+	// MaxMinSize is the most that compression.min_size can be.
+	MaxMinSize = gib
 )
 
 // Bounds of what is read and reported.

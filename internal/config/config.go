@@ -86,6 +86,8 @@ type Config struct {
 	Reload Reload
 	// Log says what is written, and in which form.
 	Log Log
+	// Compression says which answers are compressed. Default: none.
+	Compression Compression
 
 	settings []Setting
 	notes    []string

@@ -97,7 +97,14 @@ certificate = "x"`: "there are 2 keys for 1 certificates", `[1]`: "wanted a stri
 	"log.access_file": {[]string{`""`, `"/tmp/access.log"`}, map[string]string{`"~/x"`: "~ is not replaced", `1`: "wanted a path"}},
 	"log.slow":        {[]string{`"0s"`, `"1ms"`, `"24h"`}, map[string]string{`"25h"`: "too much", `1`: `write "1s" for seconds`}},
 	"log.sample":      {[]string{`0`, `1`, `1000000000`}, map[string]string{`-1`: "too little", `"1"`: "without quotes"}},
-	"log.level":       {[]string{`"debug"`, `"info"`, `"warn"`, `"error"`}, map[string]string{`"warning"`: "not one of debug, info, warn or error", `1`: "wanted a string"}},
+	"compression.codings": {[]string{`[]`, `["gzip"]`, `["zstd", "gzip"]`}, map[string]string{
+		`["br"]`: `write ["zstd", "gzip"]`, `["gzp"]`: `did you mean "gzip"?`, `["gzip", "gzip"]`: "is there twice", `"gzip"`: `write ["gzip"]`, `true`: "wanted a list"}},
+	"compression.level":    {[]string{`1`, `9`}, map[string]string{`0`: "too little: 1 to 9", `10`: "too much", `"4"`: "without quotes"}},
+	"compression.min_size": {[]string{`"0"`, `"1B"`, `"1GB"`}, map[string]string{`"2GB"`: "too much: 1B to 1GB, or 0 for any", `true`: "wanted a size"}},
+	"compression.types": {[]string{`[]`, `["text/*", "*/*"]`, `["application/*+json"]`}, map[string]string{
+		`["text"]`: "not a media type", `["*"]`: `write "*/*"`, `["text/html; charset=utf-8"]`: "take out parameters", `["a/*/*"]`: "not a media type", `["*/*x"]`: "more than one asterisk", `"text/*"`: `write ["text/*"]`}},
+	"compression.streams": {[]string{`0`, `1`, `10000`}, map[string]string{`10001`: "too much", `-1`: "-1 is too little: 1 to 10000, or 0 for none"}},
+	"log.level":           {[]string{`"debug"`, `"info"`, `"warn"`, `"error"`}, map[string]string{`"warning"`: "not one of debug, info, warn or error", `1`: "wanted a string"}},
 }
 
 var durationCase = keyCase{[]string{`"1ms"`, `"1m30s"`, `"24h"`}, map[string]string{

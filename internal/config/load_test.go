@@ -22,10 +22,14 @@ func TestDefaults(t *testing.T) {
 		Queue: Queue{Size: 512, Timeout: 5 * time.Second},
 		Timeouts: Timeouts{Connect: time.Second, Read: 30 * time.Second, ClientHeader: 10 * time.Second,
 			ClientBody: time.Minute, ClientIdle: time.Minute, ClientWrite: time.Minute, UpgradeIdle: time.Hour, UpgradeDrain: 20 * time.Second},
-		Limits: Limits{Header: 32 << 10, Body: 100 << 20, Buffer: 64 << 10, ResponseSpool: 1 << 30, Connections: 16384, Line: 16 << 10},
-		Proxy:  Proxy{RequestBuffering: true, StatusPath: "/status"},
-		Reload: Reload{Mode: ModeProcess},
-		Log:    Log{Access: AccessHuman, AccessTo: AccessToAuto, Slow: time.Second, Sample: 100, Level: slog.LevelInfo},
+		Limits:      Limits{Header: 32 << 10, Body: 100 << 20, Buffer: 64 << 10, ResponseSpool: 1 << 30, Connections: 16384, Line: 16 << 10},
+		Proxy:       Proxy{RequestBuffering: true, StatusPath: "/status"},
+		Reload:      Reload{Mode: ModeProcess},
+		Log:         Log{Access: AccessHuman, AccessTo: AccessToAuto, Slow: time.Second, Sample: 100, Level: slog.LevelInfo},
+		Compression: Compression{Codings: []string{}, Level: 4, MinSize: 1 << 10, Types: c.Compression.Types, Streams: 64},
+	}
+	if n := len(want.Compression.Types); n != 16 {
+		t.Errorf("%d types are compressed", n)
 	}
 	got := *c
 	got.settings, got.notes = nil, nil

@@ -21,6 +21,8 @@ const (
 	kindEnv
 	kindCredentials
 	kindEnvCredentials
+	kindCodings
+	kindTypes
 )
 
 // setting is one row of the table: all that is known about one key.

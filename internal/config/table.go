@@ -1,10 +1,15 @@
 package config
 
+import "slices"
+
 // DefaultPort is where the plain listener listens when nobody says otherwise.
 const DefaultPort = 3080
 
 // settings is the table, in the order of the reference. It is never written to.
-var settings = []setting{
+var settings = slices.Concat(mainSettings, compressionSettings)
+
+// mainSettings are the rows that have no file of their own.
+var mainSettings = []setting{
 	{
 		key: "app", def: `""`, kind: kindPath, sample: `"/srv/shop"`,
 		field: func(c *Config) any { return &c.App },

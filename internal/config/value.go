@@ -117,6 +117,10 @@ func (s *setting) parse(r raw, base string) (any, *fault) {
 		return parseCredentials(r)
 	case kindEnvCredentials:
 		return parseEnvCredentials(r)
+	case kindCodings:
+		return parseCodings(r)
+	case kindTypes:
+		return parseTypes(r)
 	case kindPath:
 		return parsePath(r, base)
 	case kindPaths:

@@ -12,6 +12,9 @@ type Out struct {
 	Chunked       bool  // the body is sent chunked; ContentLength is not written then
 	ContentLength int64 // bytes; < 0: none is written
 
+	Vary   bool   // the answer depends on Accept-Encoding: its Vary says so
+	Coding string // the content coding that ripd applies, of which the fields tell; "": none
+
 	Trailers bool // the worker's trailers are passed on, and so is its Trailer field; needs Chunked
 }
 
@@ -83,6 +86,10 @@ func (r *Response) AppendResponse(dst []byte, o *Out) []byte {
 		if r.conn.removes(r.Fields, f) {
 			continue
 		}
+		if o.Vary {
+			dst = appendNegotiated(dst, f, o.Coding != "")
+			continue
+		}
 		dst = appendField(dst, f)
 	}
 	if r.Status < 200 {
@@ -94,6 +101,9 @@ func (r *Response) AppendResponse(dst []byte, o *Out) []byte {
 		dst = append(dst, "Cache-Control: no-cache\r\n"...)
 	default:
 		dst = append(dst, noStoreLine...)
+	}
+	if o.Vary {
+		dst = r.appendNegotiation(dst, o.Coding)
 	}
 	dst = appendLine(dst, "Date: ", o.Date)
 	dst = appendLine(dst, "X-Request-Id: ", o.RequestID)

@@ -50,6 +50,9 @@ type Metrics struct {
 	tunnels               prometheus.Counter
 	tunnelsIn, tunnelsOut prometheus.Counter
 
+	compressed                        *byCause
+	compressedBefore, compressedAfter prometheus.Counter
+
 	handshakes       *prometheus.CounterVec
 	handshakesFailed *byCause
 }
@@ -107,6 +110,10 @@ func New(o Options) *Metrics {
 	r.MustRegister(m.tunnels)
 	through := counters(r, "ripd_tunnel_bytes_total", "Bytes through connections that were switched to another protocol, by direction: in from clients, out to clients.", "direction")
 	m.tunnelsIn, m.tunnelsOut = through.WithLabelValues("in"), through.WithLabelValues("out")
+
+	m.compressed = newByCause(counters(r, "ripd_compressed_total", "Answers that were compressed, by content coding.", "coding"), []string{"gzip", "zstd"})
+	sizes := counters(r, "ripd_compression_bytes_total", "Bytes of bodies of these answers, by side: before and after the compression.", "side")
+	m.compressedBefore, m.compressedAfter = sizes.WithLabelValues("before"), sizes.WithLabelValues("after")
 
 	m.handshakes = prometheus.NewCounterVec(prometheus.CounterOpts{
 		Name: "ripd_tls_handshakes_total", Help: "TLS handshakes that succeeded, by version, and by whether a session was resumed.",
@@ -212,6 +219,16 @@ func (m *Metrics) TunnelMoved(in bool, bytes int) {
 		m.tunnelsIn.Add(float64(bytes))
 	default:
 		m.tunnelsOut.Add(float64(bytes))
+	}
+}
+
+// Compressed counts one answer that was compressed with the coding, and the bytes of
+// its body before and after.
+func (m *Metrics) Compressed(coding string, before, after int64) {
+	if m != nil {
+		m.compressed.count(coding)
+		m.compressedBefore.Add(float64(before))
+		m.compressedAfter.Add(float64(after))
 	}
 }
 

@@ -34,13 +34,19 @@ type answer struct {
 	interim int    // 1xx answers so far
 	flushed bool   // the client has been given some of the final answer
 	frames  bool   // with stageSwitched: the protocol is WebSocket
+	coding  coding // ripd's own content coding
+	chunks  bool   // with it, the client gets chunks
+	plain   []byte // the client's head without it
+	coded   []byte // and with it
+	raw     []byte // room for a body
+	tail    []byte // what ends a chunked body
 	report  []byte // what an adapter says of code that does not load; nil otherwise
 	body    int64
 }
 
 // reset readies the answer for the next request.
 func (a *answer) reset() {
-	a.stage, a.interim, a.flushed, a.body, a.report = stageHead, 0, false, 0, nil
+	a.stage, a.interim, a.flushed, a.body, a.report, a.coding = stageHead, 0, false, 0, nil, codingNone
 	// Of a head that broke off it must forget how far it had looked.
 	a.head = http1.Response{Fields: a.head.Fields[:0]}
 }
@@ -100,7 +106,9 @@ func (l *lease) headIn() error {
 	if a.head.Status == 500 && l.srv.broken != nil {
 		a.report = bytes.Clone(a.head.Get(reportField))
 	}
-	l.out = a.head.AppendResponse(l.out, &a.out)
+	if !l.offer() {
+		l.out = a.head.AppendResponse(l.out, &a.out)
+	}
 	a.stage = stageBody
 	switch {
 	case a.head.NoBody:
@@ -154,7 +162,7 @@ func (a *answer) chunksIn(l *lease, b []byte) (used int, err error) {
 // pass gives a piece of the body on, framed for the client.
 func (a *answer) pass(l *lease, data []byte) {
 	a.body += int64(len(data))
-	if a.out.Chunked {
+	if a.out.Chunked && a.coding == codingNone {
 		l.out = http1.AppendChunk(l.out, data)
 		return
 	}
@@ -164,6 +172,12 @@ func (a *answer) pass(l *lease, data []byte) {
 // endOfBody ends a body whose length was not said before.
 func (a *answer) endOfBody(l *lease) {
 	a.stage = stageComplete
+	if a.coding != codingNone {
+		if a.head.Chunked && a.out.Trailers {
+			a.tail = http1.AppendLastChunk(a.tail[:0], a.decoder.Trailers())
+		}
+		return
+	}
 	if !a.out.Chunked {
 		return
 	}

@@ -35,6 +35,7 @@ const (
 	boundUpgrades
 	boundUpgradeIdle
 	boundMessage
+	boundStreams
 	boundsEnd
 )
 
@@ -55,6 +56,7 @@ var noticeNames = [boundsEnd]string{
 	boundClientHeader: "timeouts.client_header", boundClientBody: "timeouts.client_body", boundClientWrite: "timeouts.client_write",
 	boundSpool: "limits.response_spool", boundDisk: "temporary-files", boundQueue: "queue.size", boundQueueTime: "queue.timeout",
 	boundUpgrades: "workers.upgrades", boundUpgradeIdle: "timeouts.upgrade_idle", boundMessage: "limits.body",
+	boundStreams: "compression.streams",
 }
 
 // noticePause is the least time between two lines of one kind.

@@ -84,6 +84,9 @@ func (l *lease) onReadable(fd uintptr) (leave bool) {
 	}
 	l.used++
 	l.turn()
+	if l.answer.coding == codingOpen {
+		l.settleCoding(true)
+	}
 	done := l.req
 	l.req, l.given = nil, l.answer.body
 	begun := l.next != nil && l.next.rest == nil && l.next.live == nil && l.sendNext(fd)
@@ -161,14 +164,24 @@ func (l *lease) endless() bool {
 
 // flush gives the client what has come so far.
 func (l *lease) flush() {
+	if l.answer.coding == codingOpen {
+		if l.answer.stage == stageComplete || l.answer.gathers() {
+			return
+		}
+		l.settleCoding(false)
+	}
 	if len(l.out) == 0 || l.withheld() {
 		return
 	}
 	l.answer.flushed = l.answer.stage != stageHead
 	l.since.Store(0) // a client that makes the answer wait is not the worker's fault
-	l.req.client.write(l.out)
+	if l.press != nil {
+		l.press.give(&l.out)
+	} else {
+		l.req.client.write(l.out)
+		l.out = l.out[:0]
+	}
 	l.since.Store(int64(l.srv.clock.now()))
-	l.out = l.out[:0]
 }
 
 // fill waits for the worker's next bytes. os.ErrDeadlineExceeded is the janitor's
@@ -217,6 +230,9 @@ func (l *lease) settle() {
 		r.respondPage(l.srv.broken(l.answer.report), causeBroken)
 		return
 	}
+	if l.answer.coding == codingOpen {
+		l.settleCoding(true)
+	}
 	l.given = l.answer.body
 	l.give(r)
 }
@@ -224,6 +240,13 @@ func (l *lease) settle() {
 // give hands what is left of the answer to the client, and ends the request.
 func (l *lease) give(r *request) {
 	r.answer.bytesOut = l.given
+	if l.press != nil {
+		if len(l.out) > 0 {
+			l.press.give(&l.out)
+		}
+		l.endPress(false)
+		return
+	}
 	if len(l.out) > 0 {
 		r.client.write(l.out)
 		l.out = l.out[:0]
@@ -304,7 +327,7 @@ func (l *lease) abandon() {
 		return
 	}
 	r.answer.cause, r.close = causeClientLeft, true
-	r.client.finish(true)
+	l.breakOff(r)
 }
 
 // apologize answers in the worker's place, or cuts an answer short that has begun.
@@ -317,7 +340,7 @@ func (l *lease) apologize(status int, cause pool.Cause) {
 		return
 	}
 	r.answer.bytesOut, r.answer.cause, r.close = l.answer.body, string(cause), true
-	r.client.finish(true)
+	l.breakOff(r)
 }
 
 // fail drops the worker from the pool.

@@ -56,6 +56,7 @@ type lease struct {
 	err    error  // what is wrong with it
 	out    []byte // what goes to the client
 	answer answer
+	press  *press     // compresses the answer; nil: nobody does
 	given  int64      // the length of the body of the answer before
 	fed    chan error // the result of the goroutine that writes a long request; nil without one
 	eof    bool       // the worker ended the connection; errno says how

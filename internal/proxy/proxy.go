@@ -15,6 +15,7 @@
 //	lease.go    a slot's life: take the oldest request, connect, write it
 //	exchange.go read the answer and give it on; what happens when it fails
 //	answer.go   from the bytes of a worker's answer to the bytes of the client's
+//	coding.go   which answers are compressed; press.go: how
 //	outlet.go   write to a client at the pace that it takes
 //	upgrade.go  a request for another protocol, until the worker agrees
 //	tunnel.go   what goes through after that; flow.go: each direction of it
@@ -29,10 +30,12 @@ import (
 	"log/slog"
 	"net"
 	"os"
+	"reflect"
 	"sync"
 	"sync/atomic"
 	"time"
 
+	"ripd/internal/compress"
 	"ripd/internal/config"
 	"ripd/internal/http1"
 	"ripd/internal/journal"
@@ -73,10 +76,13 @@ type Server struct {
 	broken   func(report []byte) *Page
 	spoolDir string
 	config   atomic.Pointer[config.Config]
-	clock    clock
-	ids      requestIDs
-	notices  notices
-	most     atomic.Int64 // connections that may be open: limits.connections, or what descriptors allow
+
+	compressor atomic.Pointer[compress.Compressor] // nil when nothing is compressed
+
+	clock   clock
+	ids     requestIDs
+	notices notices
+	most    atomic.Int64 // connections that may be open: limits.connections, or what descriptors allow
 
 	stopping atomic.Bool
 	leaving  atomic.Bool   // stopping, and the listening sockets live on elsewhere
@@ -110,6 +116,7 @@ func New(o Options, events func(pool.Event)) *Server {
 	}
 	s.places = sync.NewCond(&s.mu)
 	s.config.Store(o.Config)
+	s.compressor.Store(newCompressor(o.Config))
 	s.boundConnections(o.Config)
 	s.pool = pool.New(pool.Options{Size: o.Config.Queue.Size, Serve: s.serveSlot, Events: events})
 	go s.janitor()
@@ -128,7 +135,9 @@ func (s *Server) Time(at time.Duration) time.Time { return s.clock.wall(at) }
 // Configure puts new settings in force: the queue's bounds, time-outs and
 // limits, for what begins from now on. Listeners stay as they are.
 func (s *Server) Configure(c *config.Config) {
-	s.config.Store(c)
+	if old := s.config.Swap(c); !reflect.DeepEqual(old.Compression, c.Compression) {
+		s.compressor.Store(newCompressor(c))
+	}
 	s.boundConnections(c)
 	s.pool.Resize(c.Queue.Size)
 }

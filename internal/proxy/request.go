@@ -3,6 +3,7 @@ package proxy
 import (
 	"time"
 
+	"ripd/internal/compress"
 	"ripd/internal/http1"
 	"ripd/internal/pool"
 )
@@ -37,6 +38,9 @@ type request struct {
 	retried  bool   // it was given to a second worker, or a second connection
 	admitted bool   // the pool took it
 	unending bool   // only the end of the connection ends the answer (HTTP/1.0)
+
+	compressor *compress.Compressor // nil when nothing is compressed
+	coding     compress.Coding      // that the client takes
 
 	began   time.Duration // its first byte
 	bytesIn int64         // of the body
@@ -73,6 +77,7 @@ func (r *request) begin(head *http1.Request, at time.Duration) {
 	r.upgrade, r.ticket.Upgrade = nil, false
 	r.retried, r.admitted, r.unending, r.began, r.bytesIn = false, false, false, at, 0
 	r.answer = answerRecord{}
+	r.negotiate(head)
 }
 
 // compose writes the head that the worker gets. length is the body's, -1 without
