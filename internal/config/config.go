@@ -102,6 +102,9 @@ type Listen struct {
 	HTTPS []Address
 	// Metrics is empty in this version.
 	Metrics []Address
+	// ProxyProtocol has each connection from Proxy.Trusted begin with a PROXY header.
+	// Default false.
+	ProxyProtocol bool
 	// HTTPAsked and HTTPSAsked tell that somebody chose the address, so that a
 	// busy port is an error. Otherwise the next free port is taken.
 	HTTPAsked, HTTPSAsked bool

@@ -13,6 +13,7 @@ func (l *loader) finishListeners() {
 	if len(c.Listen.HTTP)+len(c.Listen.HTTPS) == 0 && c.Foreground && !l.failed("listen.http", "listen.https") {
 		l.failKey("listen.http", faultf("there is nothing to listen on").hinted(`write http = ["%d"]`, DefaultPort))
 	}
+	l.checkAnnounced()
 	var others []Address
 	for _, a := range c.Listen.HTTP {
 		l.checkListener("listen.http", a, others)
@@ -23,6 +24,13 @@ func (l *loader) finishListeners() {
 		l.checkListener("listen.https", a, others)
 		others = append(others, a)
 		l.noteListener("https", a, c.Listen.HTTPSAsked)
+	}
+}
+
+// checkAnnounced refuses to wait for headers that nobody may send.
+func (l *loader) checkAnnounced() {
+	if l.cfg.Listen.ProxyProtocol && !l.cfg.Proxy.Trusted.Any() && !l.failed("proxy.trusted", "listen.proxy_protocol") {
+		l.failKey("listen.proxy_protocol", faultf("nobody is trusted to send a PROXY header").hinted(`name the load balancer, as in trusted = ["10.0.0.0/8"] below [proxy]`))
 	}
 }
 

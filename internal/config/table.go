@@ -92,6 +92,12 @@ var mainSettings = []setting{
 		field: func(c *Config) any { return &c.Listen.Metrics },
 		doc:   "A listener for Prometheus. The same numbers are on the control socket, `GET /metrics`.",
 	},
+	{
+		key: "listen.proxy_protocol", def: `false`, kind: kindBool, sample: `true`,
+		field: func(c *Config) any { return &c.Listen.ProxyProtocol },
+		doc: "Whether connections from `proxy.trusted`, on all listeners for clients, begin with a header of the PROXY protocol (version 1 or 2), before TLS. It tells whose connection a load balancer passes on. " +
+			"A connection from there without a good one is closed; other connections are served as they are. See [PROXY protocol](proxies.md#proxy-protocol).",
+	},
 
 	{
 		key: "workers.count", def: `"auto"`, kind: kindCount, min: 1, max: MaxWorkers, sample: `4`, word: "w",

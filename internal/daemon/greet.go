@@ -3,6 +3,7 @@ package daemon
 import (
 	"fmt"
 	"io"
+	"net/netip"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -65,6 +66,9 @@ func (greeting) suggest(a *app) {
 	url, curl := a.urls[0], "curl "
 	if path, ok := strings.CutPrefix(url, "unix:"); ok {
 		url, curl = "http://localhost", "curl --unix-socket "+path+" "
+	}
+	if c := a.config; c.Listen.ProxyProtocol && c.Proxy.Trusted.Has(netip.AddrFrom4([4]byte{127, 0, 0, 1})) {
+		curl += "--haproxy-protocol "
 	}
 	ctl := ripctl() + " %s " + a.config.Name
 	a.line("")

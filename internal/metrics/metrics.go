@@ -55,6 +55,7 @@ type Metrics struct {
 
 	handshakes       *prometheus.CounterVec
 	handshakesFailed *byCause
+	headersRefused   *byCause
 }
 
 // classes are the values of the label class, by the status's first digit.
@@ -79,6 +80,10 @@ func knownRespawns() []string {
 
 func knownHandshakeFailures() []string {
 	return []string{"client-left", "cut", "plain-http", "protocol", "timeout"}
+}
+
+func knownHeaderFailures() []string {
+	return []string{"client-left", "cut", "malformed", "missing", "timeout"}
 }
 
 func knownVerdicts() []string { return []string{"done", "rolled_back", "failed"} }
@@ -125,6 +130,7 @@ func New(o Options) *Metrics {
 		}
 	}
 	m.handshakesFailed = newByCause(counters(r, "ripd_tls_handshake_failures_total", "TLS handshakes that failed, by cause.", "cause"), knownHandshakeFailures())
+	m.headersRefused = newByCause(counters(r, "ripd_proxy_header_failures_total", "Connections of trusted proxies that were closed for want of a good PROXY header, by cause.", "cause"), knownHeaderFailures())
 
 	r.MustRegister(
 		newSnapshots(o),
@@ -244,6 +250,15 @@ func (m *Metrics) Handshake(version string, resumed bool) {
 func (m *Metrics) HandshakeFailed(cause string) {
 	if m != nil {
 		m.handshakesFailed.count(cause)
+	}
+}
+
+// HeaderRefused counts one connection of a trusted proxy that was closed for want of a
+// good PROXY header: missing, malformed, timeout, client-left, or cut (to stop, or to
+// make room).
+func (m *Metrics) HeaderRefused(cause string) {
+	if m != nil {
+		m.headersRefused.count(cause)
 	}
 }
 

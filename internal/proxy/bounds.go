@@ -46,6 +46,7 @@ const (
 	noticeExtraBytes
 	noticeUnasked
 	noticeHandshake
+	noticeHeader
 	noticesEnd
 )
 

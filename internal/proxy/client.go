@@ -19,7 +19,7 @@ const (
 	phaseBody                    // a body is arriving
 	phaseRunning                 // a request is submitted and not yet answered
 	phaseClosing                 // the last answer is given; the client's end is awaited
-	phaseHandshake               // the client and ripd agree on TLS
+	phaseHandshake               // a PROXY header is arriving, or the client and ripd agree on TLS
 	phaseTunnel                  // another protocol goes through
 )
 
@@ -48,7 +48,8 @@ type conn struct {
 	nc  rawConn
 	raw syscall.RawConn
 	peer
-	secure *secure // the TLS layer; nil on a plain connection
+	announced bool    // it begins with a PROXY header
+	secure    *secure // the TLS layer; nil on a plain connection
 
 	in      *block // what has been read; nil while nothing has
 	big     []byte // instead of in, for a head larger than a block
@@ -105,6 +106,10 @@ func newConn(s *Server, nc net.Conn, settings *tls.Config) *conn {
 	c.out.init(c)
 	if settings != nil {
 		c.beSecure(settings)
+	}
+	if c.announced = s.announced(&c.peer); c.announced || settings != nil {
+		c.phase.Store(phaseHandshake)
+		c.deadline.Store(int64(s.clock.now() + s.config.Load().Timeouts.ClientHeader))
 		return c
 	}
 	c.deadline.Store(int64(s.clock.now() + s.config.Load().Timeouts.ClientIdle))
@@ -114,7 +119,7 @@ func newConn(s *Server, nc net.Conn, settings *tls.Config) *conn {
 // serve is the life of the connection.
 func (c *conn) serve() {
 	defer c.end()
-	if c.secure != nil && !c.handshake() {
+	if c.announced && !c.readHeader() || c.secure != nil && !c.handshake() {
 		return
 	}
 	for !c.gone {

@@ -21,7 +21,7 @@ type source struct {
 
 // locate finds out where a request of the peer's with this head has come from.
 func (from *source) locate(s *Server, p *peer, head *http1.Request) {
-	*from = source{client: p.address, addr: p.addr, proto: p.proto, secure: p.tls != "", spare: from.spare}
+	*from = source{client: p.address, addr: p.addr, proto: p.proto, secure: len(p.proto) == len(protoHTTPS), spare: from.spare}
 	trusted := &s.config.Load().Proxy.Trusted
 	if !trusted.Any() || !p.trusted(trusted) {
 		return

@@ -9,6 +9,8 @@
 //	client.go   accept, read the head, check, submit
 //	peer.go     who sends requests, and gets the answers
 //	admit.go    from a request's client to the queue
+//	header.go   the PROXY header with which a connection may begin
+//	origin.go   what a trusted proxy tells of the client
 //	secure.go   the TLS layer of a client connection
 //	watch.go    notice meanwhile that the client leaves
 //	body.go     read a request's body before it is submitted

@@ -38,6 +38,7 @@ type secure struct {
 // gets none.
 type wire struct {
 	conn    *conn
+	early   []byte  // came before the handshake began, behind a PROXY header
 	waits   bool    // in the handshake: Read waits
 	fd      uintptr // of the callback that runs, else
 	drained bool    // the socket was empty when it was last read
@@ -58,8 +59,6 @@ func (c *conn) beSecure(settings *tls.Config) {
 	s := &secure{conn: c, wire: wire{conn: c, waits: true}}
 	s.tls = tls.Server(&s.wire, settings)
 	c.secure, c.proto = s, protoHTTPS
-	c.phase.Store(phaseHandshake)
-	c.deadline.Store(int64(c.srv.clock.now() + c.srv.config.Load().Timeouts.ClientHeader))
 }
 
 // recv reads what has come, decrypted. It is called from inside of a RawConn
@@ -139,6 +138,11 @@ func (s *secure) bye() {
 // Read reads the socket. In the handshake it waits; else it says errNothing, without
 // asking a socket that was found empty.
 func (w *wire) Read(b []byte) (int, error) {
+	if len(w.early) > 0 {
+		n := copy(b, w.early)
+		w.early = w.early[n:]
+		return n, nil
+	}
 	if w.waits {
 		return w.await(b)
 	}
