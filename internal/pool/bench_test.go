@@ -125,54 +125,68 @@ func BenchmarkOldGeneration(b *testing.B) {
 	}
 }
 
-// BenchmarkCrowd is the whole way, with a goroutine for each slot and client.
-func BenchmarkCrowd(b *testing.B) {
-	for _, workers := range []int{1, 4, 64} {
-		b.Run(fmt.Sprintf("workers=%d", workers), func(b *testing.B) {
-			const clients = 64
-			var p *pool.Pool
-			p = pool.New(pool.Options{Size: clients, Serve: func(s *pool.Slot) {
-				t := p.Next(s, 0)
-				for t != nil {
-					done := t.Request.(*visit)
-					next, ended := p.Turn(s, 0)
-					done.answered <- answer{}
-					if next == nil && !ended {
-						next = s.Wait()
-					}
-					t = next
-				}
-			}})
-			var all []*pool.Worker
-			for n := range workers {
-				w, _ := readyWorker(b, p, pool.WorkerSpec{ID: n + 1})
-				all = append(all, w)
+// BenchmarkContention is the whole way, with a goroutine for each slot and client;
+// "lock" is what the pool does alone, two times under its lock, by as many
+// goroutines as there are processors.
+func BenchmarkContention(b *testing.B) {
+	b.Run("lock", func(b *testing.B) {
+		p := still(1 << 10)
+		b.ReportAllocs()
+		b.RunParallel(func(pb *testing.PB) {
+			for t := ticket("GET /"); pb.Next(); p.Leave(t) {
+				p.Submit(t, 1)
 			}
-			b.ReportAllocs()
-			b.ResetTimer()
-			var left atomic.Int64
-			left.Store(int64(b.N))
-			var group sync.WaitGroup
-			for range clients {
-				group.Go(func() {
-					v := &visit{answered: make(chan answer, 1)}
-					v.ticket.Request = v
-					for left.Add(-1) >= 0 {
-						p.Submit(&v.ticket, time.Duration(1))
-						<-v.answered
-					}
-				})
+		})
+	})
+	for _, workers := range []int{1, 2, 4, 8, 16, 32, 64} {
+		b.Run(fmt.Sprintf("workers=%d", workers), func(b *testing.B) { contend(b, workers) })
+	}
+}
+
+// contend has twice as many clients as the most workers, so that there is a queue.
+func contend(b *testing.B, workers int) {
+	const clients = 128
+	var p *pool.Pool
+	p = pool.New(pool.Options{Size: clients, Serve: func(s *pool.Slot) {
+		t := p.Next(s, 0)
+		for t != nil {
+			done := t.Request.(*visit)
+			next, ended := p.Turn(s, 0)
+			done.answered <- answer{}
+			if next == nil && !ended {
+				next = s.Wait()
 			}
-			group.Wait()
-			b.StopTimer()
-			for _, w := range all {
-				if err := p.Retire(w); err != nil {
-					b.Fatal(err)
-				}
+			t = next
+		}
+	}})
+	var all []*pool.Worker
+	for n := range workers {
+		w, _ := readyWorker(b, p, pool.WorkerSpec{ID: n + 1})
+		all = append(all, w)
+	}
+	b.ReportAllocs()
+	b.ResetTimer()
+	var left atomic.Int64
+	left.Store(int64(b.N))
+	var group sync.WaitGroup
+	for range clients {
+		group.Go(func() {
+			v := &visit{answered: make(chan answer, 1)}
+			v.ticket.Request = v
+			for left.Add(-1) >= 0 {
+				p.Submit(&v.ticket, time.Duration(1))
+				<-v.answered
 			}
-			p.Wait()
 		})
 	}
+	group.Wait()
+	b.StopTimer()
+	for _, w := range all {
+		if err := p.Retire(w); err != nil {
+			b.Fatal(err)
+		}
+	}
+	p.Wait()
 }
 
 func run(b *testing.B, step func()) {

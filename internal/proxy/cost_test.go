@@ -137,12 +137,23 @@ func TestIdleConnectionsCostLittle(t *testing.T) {
 	}
 }
 
-// BenchmarkExchange is one client with one worker; Parallel has 64 clients and 4
-// workers.
+// BenchmarkExchange is one client with one worker, Unix likewise without TCP;
+// Parallel has 64 clients and 4 workers.
 func BenchmarkExchange(b *testing.B) {
 	r := newBenchRig(b)
 	r.worker(plainWorker)
 	p := newPinger(b, r.dial())
+	b.ReportAllocs()
+	for b.Loop() {
+		p.ping(b)
+	}
+}
+
+func BenchmarkExchangeUnix(b *testing.B) {
+	r := newBenchRig(b)
+	r.worker(plainWorker)
+	c := r.dialUnix()
+	p := newPinger(b, c)
 	b.ReportAllocs()
 	for b.Loop() {
 		p.ping(b)
