@@ -26,7 +26,9 @@ func main() {
 	case generator.Is(os.Args): // systemd wants drop-ins
 		os.Exit(generator.Main(os.Args, os.Stderr))
 	}
-	os.Exit(daemon.Main(daemon.Env{
-		Args: os.Args[1:], Environ: os.Environ(), Stdout: os.Stdout, Stderr: os.Stderr, Version: api.BuildVersion(version),
+	os.Exit(profiled(func() int {
+		return daemon.Main(daemon.Env{
+			Args: os.Args[1:], Environ: os.Environ(), Stdout: os.Stdout, Stderr: os.Stderr, Version: api.BuildVersion(version),
+		})
 	}))
 }
