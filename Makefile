@@ -1,7 +1,9 @@
 # make run     build, and serve the demo      (ARGS: what ripd is given instead)
 # make test    all checks and all tests       (PKG: packages to test)
 # make lint    the checks alone
-# make bench   ripd beside nginx and HAProxy  (BENCH: flags, see internal/bench)
+# make bench   ripd beside other servers, with all loads, in a quarter of an hour  (BENCH: flags, see internal/bench)
+# make bench-stages  what each stage of a request costs, and how the pool's lock holds
+# make pgo     a CPU profile of ripd under load, for a profile-guided build  (PROFILE: where to)
 # make fresh   save an app's files SAVES times under load, for each language and reload mode
 # make fuzz    each fuzz target for FUZZTIME
 # make chaos   ripd under load while everything fails, for CHAOS
@@ -13,6 +15,7 @@ VERSION   := $(shell git describe --tags --dirty 2>/dev/null || echo devel-$$(gi
 ARGS      ?= demo
 PKG       ?= ./...
 BENCH     ?=
+PROFILE   ?= $(CURDIR)/bin/ripd.pgo
 FUZZTIME  ?= 1m
 CHAOS     ?= 5m
 SAVES     ?= 1000
@@ -25,7 +28,7 @@ GOVULNCHECK := golang.org/x/vuln/cmd/govulncheck@v1.9.0
 # The same sources and version give the same bytes.
 BUILD := CGO_ENABLED=0 go build -trimpath -buildvcs=false -ldflags '-s -w -buildid= -X main.version=$(VERSION)'
 
-.PHONY: build run test lint fmt vet staticcheck shellcheck vuln packages bench fresh fuzz chaos websockets deb clean
+.PHONY: build run test lint fmt vet staticcheck shellcheck vuln packages bench bench-stages pgo fresh fuzz chaos websockets deb clean
 .DEFAULT_GOAL := build
 
 build:
@@ -53,6 +56,7 @@ fmt:
 vet:
 	@echo '== go vet'
 	@go vet ./...
+	@go vet -tags profile ./cmd/ripd
 
 # Its settings are in staticcheck.conf.
 staticcheck:
@@ -72,9 +76,23 @@ vuln:
 	@if getent hosts vuln.go.dev >/dev/null; then go run $(GOVULNCHECK) ./...; \
 	else echo 'left out: the data base of vulnerabilities cannot be reached from here'; fi
 
+# BENCH='-write docs/benchmarks.md' puts the result into the page; '-resume FILE' goes on where an interrupted run was.
 bench: build
 	@packaging/install-packages bench
-	@go run ./internal/bench $(BENCH)
+	@go build -o bin/bench ./internal/bench
+	@exec bin/bench $(BENCH)
+
+bench-stages:
+	@go run ./internal/bench -stages $(BENCH)
+
+# The page of benchmarks says what the profile brings, and why it is no part of the build.
+pgo: build
+	@packaging/install-packages bench
+	@go build -o bin/bench ./internal/bench
+	@CGO_ENABLED=0 go build -tags profile -pgo=off -trimpath -buildvcs=false -o bin/profiled/ ./cmd/ripd
+	@RIPD_CPUPROFILE=$(PROFILE) bin/bench -profile -seconds 3 -ripd bin/profiled/ripd $(BENCH)
+	@CGO_ENABLED=0 go build -pgo=$(PROFILE) -trimpath -buildvcs=false -ldflags '-s -w' -o bin/guided/ ./cmd/ripd
+	@echo "$(PROFILE): compare with make bench BENCH='-scenarios c512,c64,tls -servers ripd,ripd-b -ripd-b bin/guided/ripd'"
 
 # make test does the same with few saves. This takes an hour or more.
 fresh: packages

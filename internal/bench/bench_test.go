@@ -1,62 +1,248 @@
 package main
 
 import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
 	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
+
+	"ripd/internal/testkit"
 )
 
-func TestMedian(t *testing.T) {
-	for _, c := range []struct {
-		values []float64
-		want   float64
-	}{
-		{nil, 0},
-		{[]float64{7}, 7},
-		{[]float64{9, 1, 5}, 5},
-		{[]float64{4, 1, 3, 2}, 2.5},
+// The tests' own binary is what servers start as workers and as Go's proxy.
+func TestMain(m *testing.M) {
+	if len(os.Args) > 2 {
+		switch os.Args[1] {
+		case workerArg:
+			fmt.Fprintln(os.Stderr, serveFast(os.Args[2]))
+			os.Exit(1)
+		case goProxyArg:
+			fmt.Fprintln(os.Stderr, serveGoProxy(os.Args[2:]))
+			os.Exit(1)
+		}
+	}
+	os.Exit(m.Run())
+}
+
+// behindGo is Go's proxy with two workers.
+func behindGo(t *testing.T) *server {
+	t.Helper()
+	dir := t.TempDir()
+	certificate := filepath.Join(dir, "certificate.pem")
+	if err := writeCertificate(certificate); err != nil {
+		t.Fatal(err)
+	}
+	s, err := startServer(t.Context(), "goproxy", filepath.Join(dir, "goproxy"), "/ping", fronts["goproxy"], setup{workers: 2, certificate: certificate})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(s.stop)
+	return s
+}
+
+func TestWorkersBehindAProxy(t *testing.T) {
+	s := behindGo(t)
+	large := strings.Repeat("x", 300<<10)
+	for _, c := range []struct{ method, path, body, want string }{
+		{"GET", "/ping", "", "pong\n"},
+		{"GET", bodyOf(0), "", ""},
+		{"GET", bodyOf(len(large)), "", large},
+		{"POST", "/ping", "small", "pong\n"},
+		{"POST", "/ping", large, "pong\n"},
+		{"POST", bodyOf(5), "small", "xxxxx"},
+		{"GET", sleepPath + "1", "", "pong\n"},
 	} {
-		if got := median(c.values); got != c.want {
-			t.Errorf("median of %v is %v, not %v", c.values, got, c.want)
+		request, err := http.NewRequestWithContext(t.Context(), c.method, "http://"+s.plain+c.path, strings.NewReader(c.body))
+		if err != nil {
+			t.Fatal(err)
+		}
+		answer, err := http.DefaultClient.Do(request)
+		if err != nil {
+			t.Fatal(err)
+		}
+		got, err := io.ReadAll(answer.Body)
+		answer.Body.Close()
+		if err != nil || answer.StatusCode != http.StatusOK || string(got) != c.want {
+			t.Errorf("%s %s: %s, %d bytes, %v", c.method, c.path, answer.Status, len(got), err)
+		}
+	}
+	http.DefaultClient.CloseIdleConnections()
+}
+
+func TestPacedLoad(t *testing.T) {
+	s := behindGo(t)
+	for _, p := range []paced{
+		{addr: s.plain, path: "/ping", rate: 500, length: 200 * time.Millisecond},
+		{addr: s.plain, path: "/ping", clients: 3, length: 100 * time.Millisecond},
+	} {
+		r, err := p.run(t.Context())
+		if err != nil || len(r.good) == 0 || r.failed > 0 || len(r.refused) > 0 {
+			t.Errorf("%+v: %d good, %d refused, %d failed, %v", p, len(r.good), len(r.refused), r.failed, err)
+		}
+		if p.rate > 0 && r.sent != 100 {
+			t.Errorf("%d requests were sent, not 100", r.sent)
+		}
+	}
+	own, all, err := s.usage()
+	if err != nil || own.cpu == 0 || own.memory == 0 || all.cpu <= own.cpu {
+		t.Errorf("usage %+v of %+v, %v", own, all, err)
+	}
+	s.stop()
+	if err := s.alive(); err == nil {
+		t.Error("it is alive after its end")
+	}
+}
+
+func TestPacedLoadCountsRefusals(t *testing.T) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	served := make(chan struct{})
+	n := 0
+	server := &http.Server{Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Connection", "close")
+		if n++; n > 1 {
+			w.WriteHeader(http.StatusServiceUnavailable)
+		}
+	})}
+	go func() { _ = server.Serve(l); close(served) }()
+	defer func() { server.Close(); <-served }()
+	r, err := paced{addr: l.Addr().String(), path: "/", clients: 1, length: 100 * time.Millisecond}.run(t.Context())
+	if err != nil || len(r.good) != 1 || len(r.refused) == 0 {
+		t.Errorf("%d good, %d refused, %d failed, %v", len(r.good), len(r.refused), r.failed, err)
+	}
+}
+
+// A server that does not start is told, and the others are measured.
+func TestServerThatDoesNotStart(t *testing.T) {
+	dir := t.TempDir()
+	kept, err := openStore(filepath.Join(dir, "kept.json"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	g := group{name: "fast", title: "Fast", servers: []string{"broken", "ends"}, workers: 1,
+		known: map[string]starter{
+			"broken": func(*server, setup) error { return errors.New("no such program\nmore") },
+			"ends":   func(s *server, _ setup) error { return s.run(exec.Command("true")) },
+		},
+		scenarios: []scenario{{name: "c1", title: "one connection", path: "/ping", load: one}},
+	}
+	o := options{turns: 1, seconds: 1, workers: 1, groups: []group{g}}
+	if err := g.measure(t.Context(), dir, "", kept, o); err != nil {
+		t.Fatal(err)
+	}
+	text := report(kept.of(o.groups), o)
+	for _, want := range []string{"Not measured: broken: no such program.\n", "Not measured: ends: true has ended.\n"} {
+		if !strings.Contains(text, want) {
+			t.Errorf("no %q in\n%s", want, text)
+		}
+	}
+	if again, err := openStore(kept.file); err != nil || len(again.results) != 2 || again.has(g, g.scenarios[0], o) {
+		t.Errorf("%+v, %v", again, err)
+	}
+}
+
+// The configurations of this command are ones that the programs understand.
+func TestPeersUnderstandTheirFiles(t *testing.T) {
+	testkit.Need(t, "nginx", "haproxy")
+	dir := t.TempDir()
+	certificate := filepath.Join(dir, "certificate.pem")
+	if err := writeCertificate(certificate); err != nil {
+		t.Fatal(err)
+	}
+	s := &server{dir: dir, plain: "127.0.0.1:18080", secure: "127.0.0.1:18443"}
+	sockets := []string{filepath.Join(dir, "w1.sock"), filepath.Join(dir, "w2.sock")}
+	for name, c := range map[string]struct {
+		text    string
+		command []string
+	}{
+		"nginx":   {nginxFile(s, sockets, "zone workers 64k; least_conn;", "keepalive 64;", certificate), []string{"nginx", "-t", "-e", "stderr", "-p", dir, "-c"}},
+		"haproxy": {haproxyFile(s, sockets, certificate), []string{"haproxy", "-c", "-f"}},
+	} {
+		file, err := s.write(name+".conf", c.text)
+		if err != nil {
+			t.Fatal(err)
+		}
+		ctx, cancel := context.WithTimeout(t.Context(), testkit.Timeout)
+		defer cancel()
+		if out, err := exec.CommandContext(ctx, c.command[0], append(c.command[1:], file)...).CombinedOutput(); err != nil {
+			t.Errorf("%s: %v\n%s", name, err, out)
+		}
+	}
+	if text := caddyFile(s, sockets, certificate); !strings.Contains(text, "unix/"+sockets[1]) {
+		t.Error(text)
+	}
+}
+
+func TestChoose(t *testing.T) {
+	for _, c := range []struct {
+		scenarios, servers string
+		want               string // groups with scenarios and servers; "" is an error
+	}{
+		{"c64,tls", "", "fast[c64 tls][ripd nginx haproxy caddy goproxy]"},
+		{"c64", "ripd,ripd-b", "fast[c64][ripd ripd-b]"},
+		{"ms1,node-c1", "ripd,ripd-node", "ms1[ms1-50 ms1-90 ms1-150][ripd] node[node-c1][ripd-node]"},
+		{"c65", "", ""},
+		{"c64", "apache", ""},
+	} {
+		got, err := choose(groups(), list(c.scenarios), list(c.servers))
+		var text []string
+		for _, g := range got {
+			var names []string
+			for _, s := range g.scenarios {
+				names = append(names, s.name)
+			}
+			text = append(text, fmt.Sprintf("%s%v%v", g.name, names, g.servers))
+		}
+		if strings.Join(text, " ") != c.want || (err != nil) != (c.want == "") {
+			t.Errorf("%s of %s: %v, %v", c.scenarios, c.servers, text, err)
+		}
+	}
+	all, err := choose(groups(), nil, nil)
+	if err != nil || len(all) != len(groups()) {
+		t.Errorf("all: %d groups, %v", len(all), err)
+	}
+	for _, g := range groups() {
+		for _, name := range g.servers {
+			if g.known[name] == nil {
+				t.Errorf("%s: nobody knows how to start %s", g.name, name)
+			}
 		}
 	}
 }
 
-const wrkOutput = `Running 4s test @ http://127.0.0.1:40313/ping
-  2 threads and 64 connections
-  Thread Stats   Avg      Stdev     Max   +/- Stdev
-    Latency     1.33ms  638.57us  14.06ms   79.94%
-    Req/Sec    24.35k     2.06k   28.61k    67.50%
-  Latency Distribution
-     50%  978.00us
-     75%    1.60ms
-     90%    2.06ms
-     99%    3.36ms
-  194065 requests in 4.01s, 28.51MB read
-`
-
 func TestParseWrk(t *testing.T) {
-	const end = "Requests/sec:  48381.05\nTransfer/sec:      7.11MB\n"
-	for _, c := range []struct {
-		name, more string
-		failed     int
-	}{
-		{"good", "", 0},
-		{"socket errors", "  Socket errors: connect 1, read 2, write 3, timeout 4\n", 10},
-		{"bad answers", "  Non-2xx or 3xx responses: 32\n", 32},
-		{"both", "  Socket errors: connect 0, read 2, write 0, timeout 0\n  Non-2xx or 3xx responses: 5\n", 7},
-	} {
-		t.Run(c.name, func(t *testing.T) {
-			got, err := parseWrk(wrkOutput + c.more + end)
-			want := wrkResult{requests: 194065, perSecond: 48381.05, p50: 978 * time.Microsecond, p99: 3360 * time.Microsecond, failed: c.failed}
-			if err != nil || got != want {
-				t.Errorf("got %+v, %v", got, err)
-			}
-		})
+	const before = "Running 1s test @ http://127.0.0.1:1/\n  2 threads and 64 connections\n"
+	got, err := parseWrk(before + "RESULT 48381 1000000 978 3360 7200 14060 10\n")
+	ms := func(us int) time.Duration { return time.Duration(us) * time.Microsecond }
+	if want := (wrkResult{48381, 48381, ms(978), ms(3360), ms(7200), ms(14060), 10}); err != nil || got != want {
+		t.Errorf("got %+v, %v", got, err)
 	}
-	if _, err := parseWrk("unable to connect"); err == nil {
-		t.Error("no error for other output")
+	for _, bad := range []string{"", "unable to connect", "RESULT 1 0 1 1 1 1 1", "RESULT 1 1 x"} {
+		if _, err := parseWrk(bad); err == nil {
+			t.Errorf("no error for %q", bad)
+		}
+	}
+	file, err := wrkCall{body: 5, close: true, dir: t.TempDir()}.script()
+	if err != nil {
+		t.Fatal(err)
+	}
+	script, err := os.ReadFile(file)
+	for _, want := range []string{"'POST'", "string.rep('x', 5)", "'close'", "%d %d"} {
+		if err != nil || !bytes.Contains(script, []byte(want)) {
+			t.Errorf("no %q in %s, %v", want, script, err)
+		}
 	}
 }
 
@@ -69,82 +255,27 @@ func TestParseLoad(t *testing.T) {
 			t.Errorf("%q is no load", text)
 		}
 	}
-}
-
-func TestParseStat(t *testing.T) {
-	stat := "4711 (a (b) c) S 1 4711 4711 0 -1 4194560 1 2 3 4 150 50 7 8 20 0 9 0 100 12345 42 18446744073709551615 1 1"
-	got, err := parseStat([]byte(stat))
-	want := process{pid: 4711, parent: 1, usage: usage{cpu: 2 * time.Second, resident: 42 * int64(os.Getpagesize())}}
-	if err != nil || got != want {
-		t.Errorf("got %+v, %v", got, err)
-	}
-	for _, bad := range []string{"", "1 (x", "1 (x) S 1"} {
-		if _, err := parseStat([]byte(bad)); err == nil {
-			t.Errorf("no error for %q", bad)
-		}
+	o, err := parseFlags([]string{"-loads", "2x64,8x512", "-servers", "ripd"})
+	if err != nil || len(o.groups) != 1 || len(o.groups[0].scenarios) != 2 || !slices.Equal(o.groups[0].servers, []string{"ripd"}) {
+		t.Errorf("%+v, %v", o, err)
 	}
 }
 
 func TestTreeLeavesWorkersOut(t *testing.T) {
-	node := func(pid int, cpu time.Duration) process {
-		return process{pid: pid, usage: usage{cpu: cpu, resident: 1}}
+	tree := table{map[int][]int{1: {2, 3}, 2: {4}, 3: {5}}}
+	if got := tree.tree(1, func(pid int) bool { return pid == 3 }); !slices.Equal(got, []int{1, 2, 4}) {
+		t.Errorf("got %v", got)
 	}
-	children := map[int][]process{1: {node(2, 10), node(3, 100)}, 2: {node(4, 1000)}, 3: {node(5, 10000)}}
-	got := sumTree(node(1, 1), children, func(pid int) bool { return pid == 3 })
-	if want := (usage{cpu: 1011, resident: 3}); got != want {
-		t.Errorf("got %+v, want %+v", got, want)
+	if got, err := parentOf([]byte("4711 (a (b) c) S 17 4711")); err != nil || got != 17 {
+		t.Errorf("parent %d, %v", got, err)
 	}
-	if own, err := treeUsage(os.Getpid(), isWorker); err != nil || own.resident == 0 {
-		t.Errorf("this process: %+v, %v", own, err)
-	}
-}
-
-func TestReport(t *testing.T) {
-	l := load{2, 64}
-	one := func(server string, perSecond, cpu float64) *result {
-		r := &result{server: server, version: server + " 1", load: l}
-		for _, by := range []float64{0.9, 1, 1.2} {
-			r.samples = append(r.samples, sample{wrkResult{perSecond: perSecond * by, p50: time.Millisecond, p99: 2 * time.Millisecond, failed: 1}, cpu, 10 << 20})
-		}
-		return r
-	}
-	var out strings.Builder
-	err := report(&out, []*result{one("ripd", 1000, 15), one("nginx", 2000, 20)}, options{turns: 3, seconds: 4, workers: 4, worker: "fast"})
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, want := range []string{
-		"| -t2 -c64 | ripd | 1000 | 900 – 1200 | 15.0 | 1.00 | 2.00 | 3 | 10 |\n",
-		"| -t2 -c64 | ripd / nginx | 0.50 | 0.75 | 1.00 | 1.00 |\n",
-		"nginx: nginx 1\n",
-	} {
-		if !strings.Contains(out.String(), want) {
-			t.Errorf("no %q in\n%s", want, out.String())
+	for _, bad := range []string{"", "1 (x", "1 (x) S"} {
+		if _, err := parentOf([]byte(bad)); err == nil {
+			t.Errorf("no error for %q", bad)
 		}
 	}
-}
-
-func TestReportSerial(t *testing.T) {
-	one := &result{server: "demo c:2", version: "ripd 1", note: "20 ms", load: load{1, 8}}
-	for _, by := range []float64{0.9, 1, 1.2} {
-		one.samples = append(one.samples, sample{wrkResult{perSecond: 200 * by, p50: 300 * time.Millisecond, p99: 400 * time.Millisecond}, 40, 1})
-	}
-	var out strings.Builder
-	if err := reportSerial(&out, []*result{one}, []*result{one}, options{turns: 3, seconds: 4, workers: 4}); err != nil {
-		t.Fatal(err)
-	}
-	for _, want := range []string{
-		"ripd 1. 4 workers, wrk 2x64, 3 turns of 4 s, medians.\n",
-		"| demo c:2 | 20 ms | 200 | 180 – 240 | 40.0 | 300.00 | 400.00 | 0 |\n",
-		"| demo c:2 | 8 | 200 | 300.00 | 400.00 | 0 |\n",
-	} {
-		if !strings.Contains(out.String(), want) {
-			t.Errorf("no %q in\n%s", want, out.String())
-		}
-	}
-	for _, app := range serialApps() {
-		if app.path(20) == app.path(0) {
-			t.Errorf("%s has one handler", app.name)
-		}
+	me := []int{os.Getpid()}
+	if cpuOf(me) == 0 || memoryOf(me) == 0 {
+		t.Errorf("this process has used %v and %d bytes", cpuOf(me), memoryOf(me))
 	}
 }

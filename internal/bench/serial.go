@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strings"
 	"sync"
@@ -29,14 +28,6 @@ const (
 	serialLoad  = "2x64" // that fills all workers at each depth
 	longPause   = 100    // ms; of the long requests in a mix
 	longClients = 2      // clients that send them, half of the workers
-	askFor      = "/%d"  // the path of a handler that sleeps so many ms
-	rackApp     = `run ->(env) { ms = env["PATH_INFO"].delete("/").to_i; sleep(ms / 1000.0) if ms > 0; [200, { "content-type" => "text/plain" }, ["pong\n"]] }` + "\n"
-	nodeApp     = `export default async (req, res) => {
-  const ms = Number(req.url.slice(1));
-  if (ms > 0) await new Promise((resume) => setTimeout(resume, ms));
-  res.end('pong\n');
-};
-`
 )
 
 // serialApp is one kind of worker.
@@ -59,67 +50,55 @@ func serialApps() []serialApp {
 }
 
 // startSerial starts ripd with an app whose workers are given so many requests.
-func startSerial(ctx context.Context, app serialApp, depth int, dir string, opts options) (*server, error) {
-	if err := os.MkdirAll(dir, 0o700); err != nil {
-		return nil, err
-	}
-	what := "demo"
-	if app.file != "" {
-		what = filepath.Join(dir, app.name)
-		if err := os.Mkdir(what, 0o700); err != nil {
-			return nil, err
+func startSerial(ctx context.Context, app serialApp, depth int, dir string, o options) (*server, error) {
+	start := func(s *server, set setup) error {
+		what := "demo"
+		if app.file != "" {
+			var err error
+			if what, err = s.app(app.file, app.text); err != nil {
+				return err
+			}
 		}
-		if err := os.WriteFile(filepath.Join(what, app.file), []byte(app.text), 0o600); err != nil {
-			return nil, err
-		}
+		s.secure = ""
+		args := []string{what, fmt.Sprintf("w:%d", s.workers), fmt.Sprintf("c:%d", depth), "http:" + s.plain, "r:0", "--no-access-log", "--hot-reload=none"}
+		return s.runRipd(o.ripd, args, []string{fmt.Sprintf("RIP_WORKERS_SERIAL=%v", depth > 1)})
 	}
-	port, err := freePort()
+	name := fmt.Sprintf("%s c:%d", app.name, depth)
+	s, err := startServer(ctx, name, filepath.Join(dir, fmt.Sprintf("%s%d", app.name, depth)), app.path(0), start, setup{workers: o.workers})
 	if err != nil {
-		return nil, err
-	}
-	children := func(int) bool { return true }
-	s := &server{name: fmt.Sprintf("%s c:%d", app.name, depth), leftOut: children, base: fmt.Sprintf("http://127.0.0.1:%d", port)}
-	s.url = s.base + app.path(0)
-	s.version = versionOf(opts.ripd, "--version")
-	s.main = exec.Command(opts.ripd, what, fmt.Sprintf("w:%d", opts.workers), fmt.Sprintf("c:%d", depth),
-		fmt.Sprintf("http:127.0.0.1:%d", port), "r:0", "--no-access-log", "--hot-reload=none")
-	s.main.Env = append(os.Environ(), "XDG_RUNTIME_DIR="+dir, fmt.Sprintf("RIP_WORKERS_SERIAL=%v", depth > 1))
-	err = startChild(s.main, dir)
-	if err == nil {
-		err = s.waitFor(ctx)
-	}
-	if err != nil {
-		s.stop()
-		return nil, fmt.Errorf("%s: %w%s", s.name, err, lastOutput(dir))
+		return nil, fmt.Errorf("%s: %w", name, err)
 	}
 	return s, nil
 }
 
 // runSerial measures all apps, handlers and depths, the depths in turns.
-func runSerial(ctx context.Context, opts options) error {
-	dir, err := os.MkdirTemp("/tmp", "ripd-bench")
-	if err != nil {
-		return err
-	}
-	defer os.RemoveAll(dir)
+func runSerial(ctx context.Context, dir string, o options) error {
 	l, err := parseLoad(serialLoad)
 	if err != nil {
 		return err
 	}
-	var alike, mixed []*result
+	var alike, mixed []*serialResult
 	for _, app := range serialApps() {
-		same, mix, err := measureApp(ctx, app, l, dir, opts)
+		same, mix, err := measureApp(ctx, app, l, dir, o)
 		if err != nil {
 			return err
 		}
 		alike, mixed = append(alike, same...), append(mixed, mix...)
 	}
-	return reportSerial(os.Stdout, alike, mixed, opts)
+	_, err = io.WriteString(os.Stdout, reportSerial(alike, mixed, o))
+	return err
+}
+
+// serialResult is the measurements of one app, depth and load.
+type serialResult struct {
+	result
+	note  string // what the handler does
+	short int    // clients with short requests, in a mix
 }
 
 // measureApp measures one app: with requests that are alike, and short ones between
 // long ones.
-func measureApp(ctx context.Context, app serialApp, l load, dir string, opts options) (alike, mixed []*result, err error) {
+func measureApp(ctx context.Context, app serialApp, l load, dir string, o options) (alike, mixed []*serialResult, err error) {
 	var servers []*server
 	defer func() {
 		for _, s := range servers {
@@ -127,32 +106,24 @@ func measureApp(ctx context.Context, app serialApp, l load, dir string, opts opt
 		}
 	}()
 	for _, depth := range depths {
-		s, err := startSerial(ctx, app, depth, filepath.Join(dir, fmt.Sprintf("%s%d", app.name, depth)), opts)
+		s, err := startSerial(ctx, app, depth, dir, o)
 		if err != nil {
 			return nil, nil, err
 		}
 		servers = append(servers, s)
 	}
 	for _, ms := range pauses {
-		for _, s := range servers {
-			s.url = s.base + app.path(ms)
-		}
-		group, err := turns(ctx, servers, opts, l, func(s *server) (sample, error) { return s.sample(ctx, l, opts.seconds) })
+		what := scenario{name: fmt.Sprintf("%d ms", ms), path: app.path(ms), load: l}
+		group, err := serialTurns(ctx, servers, what, dir, o, func(s *server) (sample, error) { return s.sample(ctx, what, o, dir) })
 		if err != nil {
 			return nil, nil, err
 		}
-		for _, r := range group {
-			r.note = fmt.Sprintf("%d ms", ms)
-		}
 		alike = append(alike, group...)
 	}
-	for _, s := range servers {
-		s.url = s.base + app.path(0)
-	}
 	for _, clients := range shorts {
-		short := load{1, clients}
-		group, err := turns(ctx, servers, opts, short, func(s *server) (sample, error) {
-			return s.sampleAmong(ctx, s.base+app.path(longPause), short, opts.seconds)
+		what := scenario{name: "short", path: app.path(0), load: load{1, clients}}
+		group, err := serialTurns(ctx, servers, what, dir, o, func(s *server) (sample, error) {
+			return s.sampleAmong(ctx, app.path(longPause), what, dir, o)
 		})
 		if err != nil {
 			return nil, nil, err
@@ -162,60 +133,62 @@ func measureApp(ctx context.Context, app serialApp, l load, dir string, opts opt
 	return alike, mixed, nil
 }
 
-// turns measures each server once in each turn.
-func turns(ctx context.Context, servers []*server, opts options, l load, measure func(*server) (sample, error)) ([]*result, error) {
-	var group []*result
+// serialTurns measures each server once in each turn.
+func serialTurns(ctx context.Context, servers []*server, what scenario, dir string, o options, measure func(*server) (sample, error)) ([]*serialResult, error) {
+	var group []*serialResult
 	for _, s := range servers {
-		if _, err := runWrk(ctx, l, 1, s.url); err != nil { // warms up
+		if err := s.prepare(ctx, what, dir); err != nil { // warms up
 			return nil, err
 		}
-		group = append(group, &result{server: s.name, version: s.version, load: l})
+		group = append(group, &serialResult{result: result{Server: s.name, Version: s.version}, note: what.name, short: what.load.Connections})
 	}
-	for turn := 1; turn <= opts.turns; turn++ {
+	for turn := 1; turn <= o.turns; turn++ {
 		for i, s := range servers {
-			fmt.Fprintf(os.Stderr, "%s, turn %d of %d: %s\n", s.url, turn, opts.turns, s.name)
+			fmt.Fprintf(os.Stderr, "%s, turn %d of %d: %s\n", what.path, turn, o.turns, s.name)
+			wait(ctx, settle)
 			one, err := measure(s)
 			if err != nil {
 				return nil, fmt.Errorf("%s: %w", s.name, err)
 			}
-			group[i].samples = append(group[i].samples, one)
+			group[i].Samples = append(group[i].Samples, one)
 		}
 	}
 	return group, nil
 }
 
 // sampleAmong measures the short requests while other clients send long ones.
-func (s *server) sampleAmong(ctx context.Context, long string, l load, seconds int) (sample, error) {
-	var beside sync.WaitGroup
+func (s *server) sampleAmong(ctx context.Context, long string, what scenario, dir string, o options) (sample, error) {
+	beside := filepath.Join(dir, "beside")
+	if err := os.MkdirAll(beside, 0o700); err != nil {
+		return sample{}, err
+	}
+	var group sync.WaitGroup
 	var failed error
-	beside.Add(1)
-	go func() {
-		defer beside.Done()
-		_, failed = runWrk(ctx, load{1, longClients}, seconds+1, long)
-	}()
-	one, err := s.sample(ctx, l, seconds)
-	beside.Wait()
+	group.Go(func() {
+		_, failed = wrkCall{load: load{1, longClients}, dir: beside}.run(ctx, what.length(o)+1, "http://"+s.plain+long)
+	})
+	one, err := s.sample(ctx, what, o, dir)
+	group.Wait()
 	if err == nil {
 		err = failed
 	}
 	return one, err
 }
 
-// reportSerial prints both tables.
-func reportSerial(out io.Writer, alike, mixed []*result, opts options) error {
+// reportSerial gives both tables.
+func reportSerial(alike, mixed []*serialResult, opts options) string {
 	var text strings.Builder
-	fmt.Fprintf(&text, "%s. %d workers, wrk %s, %d turns of %d s, medians.\n\n", alike[0].version, opts.workers, serialLoad, opts.turns, opts.seconds)
+	fmt.Fprintf(&text, "%s. %d workers, wrk %s, %d turns of %d s, medians.\n\n", alike[0].Version, opts.workers, serialLoad, opts.turns, opts.seconds)
 	text.WriteString("| worker | handler | requests/s | lowest – highest | CPU µs of ripd | p50 ms | p99 ms | failed |\n| --- | --- | ---: | ---: | ---: | ---: | ---: | ---: |\n")
 	for _, r := range alike {
-		low, high := r.rates()
-		fmt.Fprintf(&text, "| %s | %s | %.0f | %.0f – %.0f | %.1f | %.2f | %.2f | %.0f |\n", r.server, r.note,
-			median(r.column(rate)), low, high, median(r.column(cpu)), median(r.column(p50)), median(r.column(p99)), sum(r.column(failed)))
+		rates := spreadOf(r.column(rate))
+		fmt.Fprintf(&text, "| %s | %s | %.0f | %.0f – %.0f | %.1f | %.2f | %.2f | %.0f |\n", r.Server, r.note,
+			rates.middle, rates.low, rates.high, r.middle(cpu), r.middle(p50), r.middle(p99), sum(r.column(failed)))
 	}
 	fmt.Fprintf(&text, "\nClients with 0 ms while %d clients ask for %d ms:\n\n", longClients, longPause)
 	text.WriteString("| worker | clients | short requests/s | p50 ms | p99 ms | failed |\n| --- | ---: | ---: | ---: | ---: | ---: |\n")
 	for _, r := range mixed {
-		fmt.Fprintf(&text, "| %s | %d | %.0f | %.2f | %.2f | %.0f |\n", r.server, r.load.connections, median(r.column(rate)), median(r.column(p50)), median(r.column(p99)), sum(r.column(failed)))
+		fmt.Fprintf(&text, "| %s | %d | %.0f | %.2f | %.2f | %.0f |\n", r.Server, r.short, r.middle(rate), r.middle(p50), r.middle(p99), sum(r.column(failed)))
 	}
-	_, err := io.WriteString(out, text.String())
-	return err
+	return text.String()
 }

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"io"
@@ -10,208 +11,74 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"syscall"
 	"time"
 )
 
 const (
-	startMost = 20 * time.Second // until a server answers
-	stopMost  = 10 * time.Second // between SIGTERM and SIGKILL
+	startMost  = 20 * time.Second // until a server answers
+	stopMost   = 10 * time.Second // between SIGTERM and SIGKILL
+	answerMost = 5 * time.Second  // for one answer while it starts
+	goodInRow  = 20               // answers that make a server started
 )
-
-// demoWorkerArg makes ripd's binary the demo's worker (adapter.DemoArg; a
-// program beside ripd does not link its packages).
-const demoWorkerArg = "--demo-worker"
 
 // server is one balancer under test with its workers.
 type server struct {
 	name, version string
-	url           string             // what is measured
-	base          string             // of the url, where there are several
-	main          *exec.Cmd          // the balancer
-	leftOut       func(pid int) bool // of its children, those that are workers
-	workers       []*exec.Cmd        // those that the balancer does not start itself
+	dir           string
+	plain, secure string // addresses; secure is "" where TLS is not measured
+	workers       int
+
+	main     *exec.Cmd                 // the balancer
+	leftOut  func(pid int) bool        // of its children, those that are workers; nil: none
+	backends []*exec.Cmd               // workers that the balancer does not start itself
+	foreign  func(table) (own []int)   // where the balancer is not main: its processes; nil: it is
+	whole    func(t table) (all []int) // then also: balancer and workers
+	noShare  bool                      // it has no balancer whose cost could be told apart
+
+	alone    time.Duration // p50 of a request that meets no other one, where the load is paced
+	capacity float64       // requests/s when always busy, likewise
 }
 
-// startServer starts the balancer called name, in the new folder dir, and its
-// workers, and returns when it answers.
-func startServer(ctx context.Context, name, dir string, opts options) (*server, error) {
+// options of a server's start.
+type setup struct {
+	workers     int
+	certificate string // file with the certificate and its key
+	ripd        string // path of its binary
+	ripdB       string // of another one, to be measured beside it
+	slow        bool   // the handlers take time
+}
+
+// starter starts a server: it sets version, main and what else differs.
+type starter func(s *server, o setup) error
+
+// startServer starts a balancer in the new folder dir, and its workers, and returns
+// when it answers.
+func startServer(ctx context.Context, name, dir, path string, start starter, o setup) (*server, error) {
 	if err := os.Mkdir(dir, 0o700); err != nil {
 		return nil, err
 	}
-	port, err := freePort()
-	if err != nil {
+	s := &server{name: name, dir: dir, workers: o.workers}
+	var err error
+	if s.plain, err = freeAddress(); err != nil {
 		return nil, err
 	}
-	s := &server{name: name, leftOut: isWorker, url: fmt.Sprintf("http://127.0.0.1:%d/ping", port)}
-	switch name {
-	case "ripd", "ripd-log":
-		err = s.startRipd(dir, port, opts)
-	case "nginx", "haproxy":
-		err = s.startPeer(dir, port, opts)
-	default:
-		err = errors.New("not a known server: ripd, ripd-log, nginx, haproxy")
+	if s.secure, err = freeAddress(); err != nil {
+		return nil, err
 	}
-	if err == nil {
-		err = s.waitFor(ctx)
+	if err = start(s, o); err == nil {
+		err = s.waitFor(ctx, "http://"+s.plain+path)
+	}
+	if err == nil && s.secure != "" {
+		err = s.waitFor(ctx, "https://"+s.secure+path)
 	}
 	if err != nil {
 		s.stop()
 		return nil, fmt.Errorf("%w%s", err, lastOutput(dir))
 	}
 	return s, nil
-}
-
-// ripdFile is ripd's configuration. Workers are not recycled, as the peers do
-// not recycle theirs.
-const ripdFile = `
-command = [%q, %q, "$SOCKET_PATH"]
-[listen]
-http = ["127.0.0.1:%d"]
-[workers]
-count = %d
-max_requests = 0
-[log]
-access = %q
-`
-
-func (s *server) startRipd(dir string, port int, opts options) error {
-	self, err := os.Executable()
-	if err != nil {
-		return err
-	}
-	access := "off"
-	if s.name == "ripd-log" {
-		access = "json"
-	}
-	var args []string
-	if opts.worker == "demo" {
-		args = []string{"demo", fmt.Sprintf("w:%d", opts.workers), fmt.Sprintf("http:%d", port), "r:0"}
-		if access == "off" {
-			args = append(args, "--no-access-log")
-		} else {
-			args = append(args, "--json-logging")
-		}
-	} else {
-		file := filepath.Join(dir, "ripd.toml")
-		text := fmt.Sprintf(ripdFile, self, workerArg, port, opts.workers, access)
-		if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
-			return err
-		}
-		args = []string{file}
-	}
-	// As under systemd. In the foreground the default looks for changed files before
-	// each request, which no peer does.
-	args = append(args, "--hot-reload=none")
-	s.version = versionOf(opts.ripd, "--version")
-	s.main = exec.Command(opts.ripd, args...)
-	s.main.Env = append(os.Environ(), "XDG_RUNTIME_DIR="+dir)
-	return startChild(s.main, dir)
-}
-
-func (s *server) startPeer(dir string, port int, opts options) error {
-	sockets, err := s.startWorkers(dir, opts)
-	if err != nil {
-		return err
-	}
-	file := filepath.Join(dir, "server.conf")
-	var text string
-	if s.name == "nginx" {
-		text = nginxFile(dir, port, sockets)
-		s.version = versionOf("nginx", "-v")
-		s.main = exec.Command("nginx", "-e", filepath.Join(dir, "error.log"), "-p", dir, "-c", file)
-	} else {
-		text = haproxyFile(port, sockets)
-		s.version = versionOf("haproxy", "-v")
-		s.main = exec.Command("haproxy", "-db", "-f", file)
-	}
-	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
-		return err
-	}
-	return startChild(s.main, dir)
-}
-
-// nginxFile is nginx's configuration for the workers' sockets.
-func nginxFile(dir string, port int, sockets []string) string {
-	var upstream strings.Builder
-	for _, socket := range sockets {
-		fmt.Fprintf(&upstream, "    server unix:%s;\n", socket)
-	}
-	user := ""
-	if os.Geteuid() == 0 {
-		user = "user root;\n" // the sockets' folder is private
-	}
-	return fmt.Sprintf(user+`daemon off;
-worker_processes 2;
-pid %[1]s/pid;
-error_log %[1]s/error.log;
-events { worker_connections 16384; }
-http {
-  access_log off;
-  client_body_temp_path %[1]s/body; proxy_temp_path %[1]s/proxy; fastcgi_temp_path %[1]s/f; uwsgi_temp_path %[1]s/u; scgi_temp_path %[1]s/s;
-  keepalive_requests 1000000000;
-  upstream workers {
-%[2]s    keepalive 64;
-    keepalive_requests 1000000000;
-  }
-  server {
-    listen 127.0.0.1:%[3]d backlog=4096;
-    location / {
-      proxy_pass http://workers;
-      proxy_http_version 1.1;
-      proxy_set_header Connection "";
-      proxy_set_header X-Forwarded-For $proxy_add_x_forwarded_for;
-    }
-  }
-}
-`, dir, upstream.String(), port)
-}
-
-// haproxyFile is HAProxy's configuration for the workers' sockets.
-func haproxyFile(port int, sockets []string) string {
-	var text strings.Builder
-	fmt.Fprintf(&text, `global
-  maxconn 4096
-  nbthread 1
-defaults
-  mode http
-  timeout connect 1s
-  timeout client 60s
-  timeout server 30s
-  timeout queue 5s
-  http-reuse always
-listen bench
-  bind 127.0.0.1:%d backlog 4096
-  option forwardfor
-`, port)
-	for i, socket := range sockets {
-		fmt.Fprintf(&text, "  server w%d unix@%s maxconn 1\n", i+1, socket)
-	}
-	return text.String()
-}
-
-// startWorkers starts workers for a peer, and returns their sockets.
-func (s *server) startWorkers(dir string, opts options) ([]string, error) {
-	self, err := os.Executable()
-	if err != nil {
-		return nil, err
-	}
-	var sockets []string
-	for i := range opts.workers {
-		socket := filepath.Join(dir, fmt.Sprintf("w%d.sock", i+1))
-		cmd := exec.Command(self, workerArg, socket)
-		if opts.worker == "demo" {
-			cmd = exec.Command(opts.ripd, demoWorkerArg)
-			cmd.Env = append(os.Environ(), "SOCKET_PATH="+socket, "RIP_CONTROL=")
-		}
-		if err := startChild(cmd, dir); err != nil {
-			return nil, err
-		}
-		s.workers = append(s.workers, cmd)
-		sockets = append(sockets, socket)
-	}
-	return sockets, nil
 }
 
 // startChild starts cmd, so that it ends when this program ends. What it says
@@ -222,10 +89,65 @@ func startChild(cmd *exec.Cmd, dir string) error {
 		return err
 	}
 	defer output.Close()
-	cmd.Dir = dir
+	if cmd.Dir == "" {
+		cmd.Dir = dir
+	}
 	cmd.Stdout, cmd.Stderr = output, output
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGTERM}
 	return cmd.Start()
+}
+
+// run starts the balancer.
+func (s *server) run(cmd *exec.Cmd) error {
+	s.main = cmd
+	return startChild(cmd, s.dir)
+}
+
+// behind starts a worker.
+func (s *server) behind(cmd *exec.Cmd) error {
+	if err := startChild(cmd, s.dir); err != nil {
+		return err
+	}
+	s.backends = append(s.backends, cmd)
+	return nil
+}
+
+// fastWorkers starts workers of this program, and returns their sockets.
+func (s *server) fastWorkers() ([]string, error) {
+	self, err := os.Executable()
+	if err != nil {
+		return nil, err
+	}
+	var sockets []string
+	for i := range s.workers {
+		socket := filepath.Join(s.dir, fmt.Sprintf("w%d.sock", i+1))
+		if err := s.behind(exec.Command(self, workerArg, socket)); err != nil {
+			return nil, err
+		}
+		sockets = append(sockets, socket)
+	}
+	for _, socket := range sockets {
+		if err := appears(socket); err != nil {
+			return nil, err
+		}
+	}
+	return sockets, nil
+}
+
+// appears waits for a socket that a worker makes.
+func appears(socket string) error {
+	for end := time.Now().Add(startMost); time.Now().Before(end); time.Sleep(20 * time.Millisecond) {
+		if _, err := os.Stat(socket); err == nil {
+			return nil
+		}
+	}
+	return fmt.Errorf("no worker made %s within %v", socket, startMost)
+}
+
+// write writes a file into the server's folder, and returns its path.
+func (s *server) write(name, text string) (string, error) {
+	file := filepath.Join(s.dir, name)
+	return file, os.WriteFile(file, []byte(text), 0o600)
 }
 
 // lastOutput returns the end of what the folder's processes said.
@@ -237,18 +159,30 @@ func lastOutput(dir string) string {
 	return "\n" + string(data[max(0, len(data)-2000):])
 }
 
-// waitFor waits until the server answers 200, a few times in a row so that each
-// worker has a chance to be seen.
-func (s *server) waitFor(ctx context.Context) error {
+// starting is the client that asks whether a server is there. Each request has a
+// connection of its own, so that each process of a server has a chance to be seen.
+var starting = &http.Client{
+	Timeout: answerMost,
+	Transport: &http.Transport{
+		DisableKeepAlives: true,
+		TLSClientConfig:   &tls.Config{InsecureSkipVerify: true}, // the certificate was made a moment ago, on this machine
+	},
+}
+
+// waitFor waits until the server answers 200, a few times in a row.
+func (s *server) waitFor(ctx context.Context, url string) error {
 	ctx, cancel := context.WithTimeout(ctx, startMost)
 	defer cancel()
 	good, last := 0, errors.New("no answer")
 	for ctx.Err() == nil {
-		request, err := http.NewRequestWithContext(ctx, http.MethodGet, s.url, nil)
+		if err := s.alive(); err != nil {
+			return err
+		}
+		request, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
 		if err != nil {
 			return err
 		}
-		answer, err := http.DefaultClient.Do(request)
+		answer, err := starting.Do(request)
 		switch {
 		case err != nil:
 			good, last = 0, err
@@ -261,17 +195,50 @@ func (s *server) waitFor(ctx context.Context) error {
 			_, _ = io.Copy(io.Discard, answer.Body)
 			answer.Body.Close()
 		}
-		if good == 20 {
+		if good == goodInRow {
 			return nil
 		}
-		time.Sleep(20 * time.Millisecond)
+		if good == 0 {
+			time.Sleep(20 * time.Millisecond)
+		}
 	}
 	return fmt.Errorf("not ready within %v: %w", startMost, last)
 }
 
-// stop ends the balancer, then the workers, each by its own process id.
+// usage sums what the balancer has used, and what it and its workers have.
+func (s *server) usage() (own, all usage, err error) {
+	t, err := processes()
+	if err != nil {
+		return own, all, err
+	}
+	var balancer, whole []int
+	if s.foreign != nil {
+		balancer, whole = s.foreign(t), s.whole(t)
+	} else {
+		balancer, whole = t.tree(s.main.Process.Pid, s.leftOut), t.tree(s.main.Process.Pid, nil)
+	}
+	for _, cmd := range s.backends {
+		whole = append(whole, t.tree(cmd.Process.Pid, nil)...)
+	}
+	own = usage{cpuOf(balancer), memoryOf(balancer)}
+	all = usage{cpuOf(whole), 0}
+	return own, all, nil
+}
+
+// alive says why a server cannot be measured any more.
+func (s *server) alive() error {
+	for _, cmd := range append([]*exec.Cmd{s.main}, s.backends...) {
+		if state, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", cmd.Process.Pid)); err != nil || strings.Contains(string(state), ") Z ") {
+			return fmt.Errorf("%s has ended", filepath.Base(cmd.Path))
+		}
+	}
+	return nil
+}
+
+// stop ends the balancer, then the workers, each by its own process id, and what
+// they left behind.
 func (s *server) stop() {
-	for _, cmd := range append([]*exec.Cmd{s.main}, s.workers...) {
+	for _, cmd := range append([]*exec.Cmd{s.main}, s.backends...) {
 		if cmd == nil || cmd.Process == nil {
 			continue
 		}
@@ -282,19 +249,52 @@ func (s *server) stop() {
 	}
 }
 
-// freePort returns a port of 127.0.0.1 that nobody uses now.
-func freePort() (int, error) {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		return 0, err
+// endAdopted ends processes that have become this program's children when their
+// parents ended (Passenger's are daemons), each by its id. All children that this
+// program started itself have ended by then.
+func endAdopted() {
+	for end := time.Now().Add(stopMost); ; time.Sleep(20 * time.Millisecond) {
+		t, err := processes()
+		if err != nil {
+			return
+		}
+		left := t.children[os.Getpid()]
+		if len(left) == 0 {
+			return
+		}
+		signal := syscall.SIGTERM
+		if time.Now().After(end) {
+			signal = syscall.SIGKILL
+		}
+		for _, pid := range left {
+			_ = syscall.Kill(pid, signal) // it may have ended
+			var status syscall.WaitStatus
+			_, _ = syscall.Wait4(pid, &status, syscall.WNOHANG, nil)
+		}
+		if signal == syscall.SIGKILL {
+			return
+		}
 	}
-	defer l.Close()
-	return l.Addr().(*net.TCPAddr).Port, nil
 }
 
-// versionOf returns the first line that a program says of its version.
-func versionOf(program, flag string) string {
-	out, _ := exec.Command(program, flag).CombinedOutput()
-	line, _, _ := strings.Cut(string(out), "\n")
-	return strings.TrimSpace(line)
+// freeAddress returns an address of 127.0.0.1 that nobody uses now.
+func freeAddress() (string, error) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		return "", err
+	}
+	defer l.Close()
+	return l.Addr().String(), nil
+}
+
+var versionNumber = regexp.MustCompile(`\d+\.\d+[\w.+~-]*`)
+
+// versionOf returns the version that a program says it has.
+func versionOf(program string, args ...string) string {
+	out, _ := exec.Command(program, args...).CombinedOutput() // it says nothing when it is not there
+	line := firstLine(strings.TrimSpace(string(out)))
+	if number := versionNumber.FindString(line); number != "" {
+		return number
+	}
+	return strings.TrimPrefix(line, "ripd ")
 }

@@ -7,105 +7,115 @@ import (
 	"strconv"
 	"strings"
 	"time"
-)
 
-// tick is the unit of the times in /proc/PID/stat: USER_HZ is 100 on all of
-// Linux's architectures that Go knows (proc(5)).
-const tick = 10 * time.Millisecond
+	"golang.org/x/sys/unix"
+)
 
 // usage is what processes have used.
 type usage struct {
-	cpu      time.Duration // user and system
-	resident int64         // bytes
+	cpu    time.Duration // user and system
+	memory int64         // bytes that are resident (memoryOf)
 }
 
-// process is what /proc/PID/stat says.
-type process struct {
-	pid, parent int
-	usage
+// table is the processes of the machine, by their parents.
+type table struct {
+	children map[int][]int
 }
 
-// treeUsage sums over the process pid and its descendants, without those that are
-// left out and their own: isWorker leaves the balancer's own cost, and all its children
-// are the workers of a ripd.
-func treeUsage(pid int, leftOut func(pid int) bool) (usage, error) {
+// processes reads the table.
+func processes() (table, error) {
 	entries, err := os.ReadDir("/proc")
 	if err != nil {
-		return usage{}, err
+		return table{}, err
 	}
-	children := map[int][]process{}
-	found := map[int]process{}
+	t := table{map[int][]int{}}
 	for _, entry := range entries {
-		id, err := strconv.Atoi(entry.Name())
+		pid, err := strconv.Atoi(entry.Name())
 		if err != nil {
 			continue
 		}
-		stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", id))
+		stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
 		if err != nil {
 			continue // it has ended
 		}
-		p, err := parseStat(stat)
+		parent, err := parentOf(stat)
 		if err != nil {
-			return usage{}, fmt.Errorf("/proc/%d/stat: %w", id, err)
+			return t, fmt.Errorf("/proc/%d/stat: %w", pid, err)
 		}
-		found[id] = p
-		children[p.parent] = append(children[p.parent], p)
+		t.children[parent] = append(t.children[parent], pid)
 	}
-	root, ok := found[pid]
-	if !ok {
-		return usage{}, fmt.Errorf("process %d has ended", pid)
-	}
-	return sumTree(root, children, leftOut), nil
+	return t, nil
 }
 
-func sumTree(root process, children map[int][]process, leftOut func(pid int) bool) usage {
-	sum := root.usage
-	for _, child := range children[root.pid] {
-		if leftOut(child.pid) {
-			continue
+// tree returns a process and its descendants, without those that are left out and
+// their own. leftOut nil leaves none out.
+func (t table) tree(pid int, leftOut func(pid int) bool) []int {
+	all := []int{pid}
+	for _, child := range t.children[pid] {
+		if leftOut == nil || !leftOut(child) {
+			all = append(all, t.tree(child, leftOut)...)
 		}
-		of := sumTree(child, children, leftOut)
-		sum.cpu += of.cpu
-		sum.resident += of.resident
 	}
-	return sum
+	return all
 }
 
-// isWorker reports whether a process is one of the benchmark's workers.
-func isWorker(pid int) bool {
-	line, err := os.ReadFile(fmt.Sprintf("/proc/%d/cmdline", pid))
-	if err != nil {
-		return false
+// cpuOf sums over processes. One that has ended counts nothing.
+func cpuOf(pids []int) time.Duration {
+	var total time.Duration
+	for _, pid := range pids {
+		// The clock of a process's time (CPUCLOCK_SCHED of clock_getcpuclockid(3)),
+		// in nanoseconds: the times in /proc are hundredths of a second.
+		var t unix.Timespec
+		if unix.ClockGettime(int32(^pid<<3|2), &t) == nil {
+			total += time.Duration(t.Nano())
+		}
 	}
-	args := bytes.Split(line, []byte{0})
-	return len(args) > 1 && (string(args[1]) == workerArg || string(args[1]) == demoWorkerArg)
+	return total
 }
 
-// parseStat reads pid (1), ppid (4), utime (14), stime (15) and rss (24); the
-// name in (2) may hold spaces and brackets (proc(5)).
-func parseStat(stat []byte) (process, error) {
-	open, end := bytes.IndexByte(stat, '('), bytes.LastIndexByte(stat, ')')
-	if open < 0 || end < open {
-		return process{}, fmt.Errorf("no name in %q", stat)
+// memoryOf sums over the processes of one server. Memory that they share counts once
+// among them (its PSS), and so do the pages of files, of which programs are made: they
+// are shared with what else runs of the same file, too, which is nobody's merit.
+func memoryOf(pids []int) int64 {
+	var own, files int64
+	for _, pid := range pids {
+		rollup, _ := os.ReadFile(fmt.Sprintf("/proc/%d/smaps_rollup", pid)) // it may have ended
+		status, _ := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
+		own += kilobytes(rollup, "Pss_Anon:") + kilobytes(rollup, "Pss_Shmem:")
+		files = max(files, kilobytes(status, "RssFile:"))
+	}
+	return own + files
+}
+
+// kilobytes reads a line such as "RssFile: 1234 kB" (proc(5)), in bytes.
+func kilobytes(text []byte, name string) int64 {
+	for line := range strings.Lines(string(text)) {
+		fields := strings.Fields(line)
+		if len(fields) == 3 && fields[0] == name {
+			if n, err := strconv.ParseInt(fields[1], 10, 64); err == nil {
+				return n << 10
+			}
+		}
+	}
+	return 0
+}
+
+// parentOf reads the parent (4) of /proc/PID/stat; the name in (2) may hold spaces
+// and brackets (proc(5)).
+func parentOf(stat []byte) (int, error) {
+	end := bytes.LastIndexByte(stat, ')')
+	if end < 0 {
+		return 0, fmt.Errorf("no name in %q", stat)
 	}
 	fields := strings.Fields(string(stat[end+1:])) // from (3) on
-	if len(fields) < 22 {
-		return process{}, fmt.Errorf("%d fields are too few", len(fields)+2)
+	if len(fields) < 2 {
+		return 0, fmt.Errorf("%d fields are too few", len(fields)+2)
 	}
-	var numbers [5]int64
-	for i, text := range []string{strings.TrimSpace(string(stat[:open])), fields[1], fields[11], fields[12], fields[21]} {
-		n, err := strconv.ParseInt(text, 10, 64)
-		if err != nil {
-			return process{}, err
-		}
-		numbers[i] = n
-	}
-	return process{
-		pid:    int(numbers[0]),
-		parent: int(numbers[1]),
-		usage: usage{
-			cpu:      time.Duration(numbers[2]+numbers[3]) * tick,
-			resident: numbers[4] * int64(os.Getpagesize()),
-		},
-	}, nil
+	return strconv.Atoi(fields[1])
+}
+
+// commandOf returns the beginning of a process's command line, with spaces.
+func commandOf(pid int) string {
+	line, _ := os.ReadFile(fmt.Sprintf("/proc/%d/cmdline", pid)) // it may have ended
+	return strings.TrimSpace(string(bytes.ReplaceAll(line, []byte{0}, []byte{' '})))
 }

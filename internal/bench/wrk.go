@@ -3,82 +3,96 @@ package main
 import (
 	"context"
 	"fmt"
+	"os"
 	"os/exec"
-	"regexp"
-	"strconv"
+	"path/filepath"
+	"strings"
 	"time"
 )
 
 // load is how hard wrk tries.
-type load struct{ threads, connections int }
+type load struct{ Threads, Connections int }
 
 // String gives wrk's own flags.
-func (l load) String() string { return fmt.Sprintf("-t%d -c%d", l.threads, l.connections) }
+func (l load) String() string { return fmt.Sprintf("-t%d -c%d", l.Threads, l.Connections) }
 
 func parseLoad(text string) (load, error) {
 	var l load
-	if _, err := fmt.Sscanf(text, "%dx%d", &l.threads, &l.connections); err != nil || l.threads < 1 || l.connections < l.threads {
+	if _, err := fmt.Sscanf(text, "%dx%d", &l.Threads, &l.Connections); err != nil || l.Threads < 1 || l.Connections < l.Threads {
 		return l, fmt.Errorf("-loads %s: THREADSxCONNECTIONS is wanted, such as 2x64", text)
 	}
 	return l, nil
 }
 
-// wrkResult is what wrk reports of one measurement.
-type wrkResult struct {
-	requests  int
-	perSecond float64
-	p50, p99  time.Duration
-	failed    int // answers other than 2xx and 3xx, and connections that failed
+// wrkTimeout is how long wrk waits for an answer.
+const wrkTimeout = "10s"
+
+// wrkScript makes wrk send a body or leave after each answer, and say what it found
+// in one line; its own report has neither p99.9 nor all of the errors.
+const wrkScript = `%s
+function done(summary, latency, requests)
+  local e = summary.errors
+  print(string.format("RESULT %%d %%d %%d %%d %%d %%d %%d", summary.requests, summary.duration, latency:percentile(50), latency:percentile(99),
+    latency:percentile(99.9), latency.max, e.connect + e.read + e.write + e.status + e.timeout))
+end
+`
+
+// wrkCall is one way of calling wrk.
+type wrkCall struct {
+	load  load
+	body  int  // bytes that each request sends
+	close bool // a new connection for each request
+	dir   string
 }
 
-func runWrk(ctx context.Context, l load, seconds int, url string) (wrkResult, error) {
-	args := []string{fmt.Sprintf("-t%d", l.threads), fmt.Sprintf("-c%d", l.connections), fmt.Sprintf("-d%ds", seconds), "--latency", url}
-	out, err := exec.CommandContext(ctx, "wrk", args...).Output()
+// script writes the call's script.
+func (c wrkCall) script() (string, error) {
+	var setting strings.Builder
+	if c.body > 0 {
+		fmt.Fprintf(&setting, "wrk.method = 'POST'\nwrk.headers['Content-Type'] = 'application/octet-stream'\nwrk.body = string.rep('x', %d)\n", c.body)
+	}
+	if c.close {
+		setting.WriteString("wrk.headers['Connection'] = 'close'\n")
+	}
+	file := filepath.Join(c.dir, "wrk.lua")
+	return file, os.WriteFile(file, fmt.Appendf(nil, wrkScript, setting.String()), 0o600)
+}
+
+// run measures url for so many seconds.
+func (c wrkCall) run(ctx context.Context, seconds int, url string) (wrkResult, error) {
+	script, err := c.script()
 	if err != nil {
-		return wrkResult{}, fmt.Errorf("wrk: %w", err)
+		return wrkResult{}, err
+	}
+	out, err := exec.CommandContext(ctx, "wrk", fmt.Sprintf("-t%d", c.load.Threads), fmt.Sprintf("-c%d", c.load.Connections),
+		fmt.Sprintf("-d%ds", seconds), "--timeout", wrkTimeout, "-s", script, url).CombinedOutput()
+	if ctx.Err() != nil {
+		return wrkResult{}, ctx.Err()
+	}
+	if err != nil {
+		return wrkResult{}, fmt.Errorf("wrk: %w: %s", err, out)
 	}
 	return parseWrk(string(out))
 }
 
-// What wrk 4 prints.
-var (
-	wrkRequests = regexp.MustCompile(`(?m)^\s*(\d+) requests in `)
-	wrkRate     = regexp.MustCompile(`(?m)^Requests/sec:\s+([\d.]+)`)
-	wrkP50      = regexp.MustCompile(`(?m)^\s+50%\s+([\d.]+[a-z]+)`)
-	wrkP99      = regexp.MustCompile(`(?m)^\s+99%\s+([\d.]+[a-z]+)`)
-	wrkErrors   = regexp.MustCompile(`Socket errors: connect (\d+), read (\d+), write (\d+), timeout (\d+)`)
-	wrkStatus   = regexp.MustCompile(`Non-2xx or 3xx responses: (\d+)`)
-)
+// wrkResult is what wrk reports of one measurement.
+type wrkResult struct {
+	Requests            int
+	PerSecond           float64
+	P50, P99, P999, Max time.Duration
+	Failed              int // answers other than 2xx and 3xx, and connections that failed
+}
 
+// parseWrk reads the script's line; times are in µs.
 func parseWrk(out string) (wrkResult, error) {
-	var r wrkResult
-	rate, total := wrkRate.FindStringSubmatch(out), wrkRequests.FindStringSubmatch(out)
-	p50, p99 := wrkP50.FindStringSubmatch(out), wrkP99.FindStringSubmatch(out)
-	if rate == nil || total == nil || p50 == nil || p99 == nil {
-		return r, fmt.Errorf("wrk said something else:\n%s", out)
+	at := strings.Index(out, "RESULT ")
+	if at < 0 {
+		return wrkResult{}, fmt.Errorf("wrk said something else:\n%s", out)
 	}
-	var err error
-	if r.perSecond, err = strconv.ParseFloat(rate[1], 64); err != nil {
-		return r, err
+	var requests, duration, p50, p99, p999, most, failed int
+	if _, err := fmt.Sscanf(out[at:], "RESULT %d %d %d %d %d %d %d", &requests, &duration, &p50, &p99, &p999, &most, &failed); err != nil || duration <= 0 {
+		return wrkResult{}, fmt.Errorf("wrk said something else:\n%s", out)
 	}
-	if r.requests, err = strconv.Atoi(total[1]); err != nil {
-		return r, err
-	}
-	// wrk's units (us, ms, s, m) are Go's.
-	if r.p50, err = time.ParseDuration(p50[1]); err != nil {
-		return r, err
-	}
-	if r.p99, err = time.ParseDuration(p99[1]); err != nil {
-		return r, err
-	}
-	for _, failures := range [][]string{wrkErrors.FindStringSubmatch(out), wrkStatus.FindStringSubmatch(out)} {
-		for _, text := range failures[min(1, len(failures)):] {
-			n, err := strconv.Atoi(text)
-			if err != nil {
-				return r, err
-			}
-			r.failed += n
-		}
-	}
-	return r, nil
+	micros := func(n int) time.Duration { return time.Duration(n) * time.Microsecond }
+	return wrkResult{requests, float64(requests) / micros(duration).Seconds(), micros(p50), micros(p99), micros(p999), micros(most), failed}, nil
 }
