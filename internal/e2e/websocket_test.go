@@ -138,6 +138,11 @@ func TestWebSocketsOfPython(t *testing.T) {
 	webSockets(t, "asgi.py", starletteApp)
 }
 
+func TestWebSocketsOfRack(t *testing.T) {
+	needGems(t, "websocket-driver")
+	webSockets(t, "config.ru", driverApp)
+}
+
 func webSockets(t *testing.T, name, text string) {
 	dir := t.TempDir()
 	if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o600); err != nil {

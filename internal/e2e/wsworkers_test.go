@@ -108,6 +108,10 @@ export default {
 		t.Setenv("PATH", filepath.Dir(debianPython)+":"+os.Getenv("PATH"))
 		return save(t, dir, "asgi.py", starletteApp)
 	}},
+	{"Rack (websocket-driver)", func(t *testing.T, dir string) string {
+		needGems(t, "websocket-driver")
+		return save(t, dir, "config.ru", driverApp)
+	}},
 	{"Python (websockets)", func(t *testing.T, dir string) string {
 		needPython(t, "websockets")
 		script := save(t, dir, "echo.py", `
@@ -145,6 +149,49 @@ async def pid(request):
 
 app = Starlette(routes=[WebSocketRoute("/chat", echo), Route("/", pid)])
 `
+
+// driverApp takes the connection (rack.hijack), as Action Cable and Faye do.
+const driverApp = `
+require 'websocket/driver'
+
+class Echo
+  attr_reader :env
+
+  def initialize(env)
+    @env = env
+    @io = env['rack.hijack'].call
+    @driver = WebSocket::Driver.rack(self, max_length: 64 << 20)
+    @driver.on(:message) { |e| e.data.is_a?(String) ? @driver.text(e.data) : @driver.binary(e.data) }
+    @driver.on(:close) { @io.close_write }
+    @driver.start
+    Thread.new { read }
+  end
+
+  def url = 'ws://shop.example/chat'
+  def write(data) = @io.write(data)
+
+  def read
+    loop { @driver.parse(@io.readpartial(65_536)) }
+  rescue SystemCallError, IOError
+    @io.close unless @io.closed?
+  end
+end
+
+run(lambda do |env|
+  next [200, {}, [Process.pid.to_s]] unless WebSocket::Driver.websocket?(env)
+
+  Echo.new(env)
+  [-1, {}, []]
+end)
+`
+
+func needGems(t *testing.T, names ...string) {
+	t.Helper()
+	testkit.Need(t, "ruby")
+	if out, err := exec.Command("ruby", append([]string{"-e", "ARGV.each { |name| gem name }"}, names...)...).CombinedOutput(); err != nil {
+		testkit.Lacking(t, fmt.Sprintf("Ruby lacks one of %v; `make packages` installs them: %s", names, out))
+	}
+}
 
 // debianPython has the modules that Debian packages.
 const debianPython = "/usr/bin/python3"

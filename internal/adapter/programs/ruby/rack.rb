@@ -9,13 +9,14 @@
 
 require_relative "ripd_worker"
 require_relative "ripd_http"
+require_relative "ripd_hijack"
 require_relative "ripd_reload"
 require_relative "ripd_mold"
 
 module Ripd
   # An answer on its way: the head, the framing, the body's pieces.
   class Answer
-    attr_reader :sent, :keep
+    attr_reader :sent, :keep, :taker # what the app wants to be given the connection behind the head; nil without
 
     # Fields that speak of the connection and are ripd's affair (RFC 9110 7.6.1).
     HOP_BY_HOP = %w[connection keep-alive proxy-connection te trailer upgrade].freeze
@@ -29,10 +30,12 @@ module Ripd
     # Takes the app's status and headers, in the forms of Rack 2 and Rack 3.
     def start(status, headers)
       @status = status.to_i
+      @taker = nil
       @lines = +""
       @length = @raw = nil
       headers.each do |name, value|
         name = name.to_s
+        @taker = value if name == "rack.hijack"
         next if name.start_with?("rack.")
 
         (value.is_a?(Array) ? value : value.to_s.split("\n")).each { |one| field(name, one.to_s) }
@@ -57,6 +60,16 @@ module Ripd
       @connection.socket.write(out)
     end
 
+    # Sends the head alone, to an answer whose rest is not the adapter's: a 101, or one that
+    # ends with the connection.
+    def give_away
+      @keep = false unless @status == 101
+      @raw = true # no framing
+      @news.call
+      @connection.socket.write(head(nil))
+      @connection.give_away
+    end
+
     # Sends what is left when the body is complete. False: it is not complete.
     def finish
       write("", 0) unless @sent
@@ -78,7 +91,7 @@ module Ripd
       end
 
       case lower = name.downcase
-      when *HOP_BY_HOP then return
+      when *HOP_BY_HOP then return unless @status == 101 # it says to which protocol
       when "content-length" then @length = Integer(value, 10)
       when "transfer-encoding" then @raw = value # Rack::Chunked has framed the body itself
       end
@@ -218,7 +231,7 @@ module Ripd
     rescue SystemCallError, IOError
       nil # ripd has closed the connection
     ensure
-      connection.socket.close
+      connection.socket.close unless connection.given?
       @lock.synchronize { @connections.delete(connection) }
     end
 
@@ -241,21 +254,25 @@ module Ripd
 
       answer = Answer.new(connection, head, @reloader.method(:news))
       env = environment(head, body)
+      hijack = env["rack.hijack"] = Hijack.new(connection, env, @reloader.method(:news))
       status, headers, content = app.call(env)
       begin
-        answer.start(status, headers)
-        pass_on(content, answer, env)
+        unless hijack.taken? # else there is nothing to answer any more
+          answer.start(status, headers)
+          answer.taker ? answer.taker.call(answer.give_away) : pass_on(content, answer, env)
+        end
       ensure
         content.close if content.respond_to?(:close)
       end
       finished(env, status, headers, nil)
-      answer.finish && answer.keep
+      !connection.given? && answer.finish && answer.keep
     rescue Bad, Errno::EPIPE, Errno::ECONNRESET
       raise
     rescue StandardError, ScriptError, SystemStackError, NoMemoryError => e
       Ripd.report(e, head.request_id, head.what)
       finished(env, status, headers, e) if env
-      return false if answer.sent # a broken answer must look broken
+      connection.socket.close if connection.given? && !connection.socket.closed? # nobody else does
+      return false if answer.sent || connection.given? # a broken answer must look broken
 
       connection.socket.write(plain(500, "Internal Server Error", head.keep))
       head.keep
@@ -296,7 +313,7 @@ module Ripd
     def base
       env = {
         "SCRIPT_NAME" => "", "SERVER_SOFTWARE" => "ripd", "rack.errors" => $stderr,
-        "rack.multithread" => AT_ONCE > 1, "rack.multiprocess" => true, "rack.run_once" => false
+        "rack.hijack?" => true, "rack.multithread" => AT_ONCE > 1, "rack.multiprocess" => true, "rack.run_once" => false
       }
       env["rack.version"] = Rack::VERSION if @rack2
       env

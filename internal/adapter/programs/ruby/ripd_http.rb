@@ -92,8 +92,17 @@ module Ripd
       @socket = socket
       @buffer = String.new(capacity: RECEIVE_BYTES, encoding: Encoding::BINARY)
       @piece = String.new(encoding: Encoding::BINARY)
-      @busy = false
+      @busy = @given = false
     end
+
+    # The socket, for somebody else: this connection is over.
+    def give_away
+      @given = true
+      @socket.ungetbyte(@buffer.slice!(0, @buffer.bytesize)) unless @buffer.empty?
+      @socket
+    end
+
+    def given? = @given
 
     # The next request's head, nil at the connection's end.
     def head
