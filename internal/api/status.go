@@ -87,6 +87,7 @@ type Totals struct {
 	Retries       uint64 `json:"retries"`       // requests that were given to a second worker
 	Respawns      uint64 `json:"respawns"`      // workers started in place of ones that ended
 	Rolls         uint64 `json:"rolls"`         // rolls that ended, whatever the verdict
+	Files         uint64 `json:"files"`         // answered with a file that ripd sent by itself
 	BytesIn       uint64 `json:"bytesIn"`       // from clients
 	BytesOut      uint64 `json:"bytesOut"`      // to clients
 }

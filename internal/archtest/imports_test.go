@@ -40,8 +40,9 @@ var mayImport = map[string][]string{
 	"internal/certs":    {"config"},
 	"internal/control":  {"api"},
 	"internal/pool":     {"config"},
+	"internal/static":   {},
 	"internal/compress": {},
-	"internal/proxy":    {"compress", "pool", "http1", "journal", "metrics", "config"},
+	"internal/proxy":    {"static", "compress", "pool", "http1", "journal", "metrics", "config"},
 	"internal/worker":   {"config", "cgroup"},
 	"internal/daemon":   {everything},
 

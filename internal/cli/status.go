@@ -59,6 +59,9 @@ func (s *session) printStatus(st api.Status) {
 	if st.Upgraded > 0 {
 		traffic += fmt.Sprintf(", %s upgraded", count(st.Upgraded))
 	}
+	if st.Totals.Files > 0 {
+		traffic += fmt.Sprintf(", %s sent", counted(st.Totals.Files, "file"))
+	}
 	s.field("traffic", traffic)
 	s.printRolls(st, now)
 	s.field("control", clean(st.Control))

@@ -31,6 +31,8 @@ const (
 	// MaxHSTSBytes is the length of tls.hsts: some times that of all directives
 	// that there are.
 	MaxHSTSBytes = 256
+	// MaxIndexBytes is the length of a file's name (NAME_MAX).
+	MaxIndexBytes = 255
 	// MaxListeners is the number of addresses of one kind, and of certificates.
 	MaxListeners = 64
 )

@@ -82,6 +82,8 @@ type Config struct {
 	Proxy Proxy
 	// TLS says how the https listeners speak.
 	TLS TLS
+	// Static says which files ripd serves by itself.
+	Static Static
 	// Reload says when changed code is loaded.
 	Reload Reload
 	// Log says what is written, and in which form.

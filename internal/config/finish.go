@@ -24,6 +24,7 @@ func (l *loader) finish() {
 	l.finishActivation()
 	l.finishProxy()
 	l.finishTLS()
+	l.finishStatic()
 	l.finishReload()
 	l.finishLog()
 }

@@ -1,6 +1,8 @@
 package config
 
 import (
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 )
@@ -92,6 +94,15 @@ certificate = "x"`: "there are 2 keys for 1 certificates", `[1]`: "wanted a stri
 	"tls.redirect_http": {[]string{`false`}, map[string]string{`true`: "there is no https listener", `1`: "wanted true or false"}},
 	"tls.hsts": {[]string{`""`, `"max-age=5"`, `"Max-Age=5; includeSubDomains"`}, map[string]string{
 		`"x"`: "has no max-age", `"max-age=1\r\nX: y"`: "characters that a field cannot have", `"max-age=1;` + strings.Repeat("x", MaxHSTSBytes) + `"`: "is the most", `5`: "wanted a string"}},
+
+	"static.root": {[]string{`""`, `"public"`}, map[string]string{
+		`"nowhere"`: "there is no such file", `"."`: "holds the app itself", `".."`: "holds the app itself", `"/"`: "holds the app itself", `"ripd.toml"`: "is not a folder", `"~/x"`: "~ is not replaced", `3`: "wanted a string"}},
+	"static.index":         {[]string{`"index.html"`, `""`}, map[string]string{`".x"`: "not the name of a file", `"a/b"`: "not the name of a file", `3`: "wanted a string", `"` + strings.Repeat("x", 256) + `"`: "is the most"}},
+	"static.precompressed": boolCase,
+	"static.cache_control": {[]string{`""`, `"no-cache"`}, map[string]string{`"a\r\nX: y"`: "not the value of a field", `5`: "wanted a string"}},
+	"static.immutable":     {[]string{`[]`, `["/assets/", "/packs/"]`}, map[string]string{`["assets"]`: "does not begin with /", `"/assets/"`: `write ["/assets/"]`}},
+	"static.links":         {[]string{`[]`, `["public", "/"]`}, map[string]string{`["nowhere"]`: "there is no such file", `[""]`: "one of the paths is empty", `"/x"`: `write ["/x"]`}},
+
 	"reload.mode":     {[]string{`"none"`, `"process"`}, map[string]string{`"module"`: "needs an adapter that loads code inside its process", `"proces"`: `did you mean "process"?`}},
 	"log.access":      {[]string{`"human"`, `"json"`, `"off"`}, map[string]string{`"jsn"`: `did you mean "json"?`, `false`: "wanted a string"}},
 	"log.access_to":   {[]string{`"auto"`, `"output"`, `"off"`}, map[string]string{`"file"`: "there is no file for the access lines", `"ouput"`: `did you mean "output"?`, `true`: "wanted a string"}},
@@ -126,6 +137,9 @@ func keyFile(t *testing.T, s *setting, value string) string {
 	file := fileFor(t, text)
 	write(t, file, "../env", "A=1\n")
 	write(t, file, "../bad.env", "A=1\noops\n")
+	if err := os.Mkdir(filepath.Join(filepath.Dir(file), "public"), 0o755); err != nil {
+		t.Fatal(err)
+	}
 	return file
 }
 

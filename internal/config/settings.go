@@ -9,6 +9,7 @@ const (
 	kindText kind = iota
 	kindPath
 	kindPaths // one path, or a list of them
+	kindTexts // a list of strings
 	kindBool
 	kindInt
 	kindCount // a number, or "auto"

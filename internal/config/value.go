@@ -125,6 +125,8 @@ func (s *setting) parse(r raw, base string) (any, *fault) {
 		return parsePath(r, base)
 	case kindPaths:
 		return parsePaths(r, base)
+	case kindTexts:
+		return parseTexts(r)
 	}
 	return parseText(r, "a string")
 }

@@ -210,7 +210,11 @@ func (a *app) openControl() (err error) {
 func (a *app) openData(first *release) (err error) {
 	a.metrics = metrics.New(metrics.Options{App: a.config.Name, Version: a.version, Snapshot: a.gauges})
 	a.count.metrics = a.metrics
-	options := proxy.Options{Config: a.config, Access: a.journal.Access, Metrics: a.metrics, Log: a.log}
+	files, err := proxy.OpenFiles(a.config)
+	if err != nil {
+		return err
+	}
+	options := proxy.Options{Files: files, Config: a.config, Access: a.journal.Access, Metrics: a.metrics, Log: a.log}
 	// In the mode "module", workers report the files alone that they cannot
 	// load anew themselves.
 	if a.config.Reload.Mode != config.ModeNone {
@@ -286,6 +290,9 @@ func (a *app) commit(r *release) {
 	a.server.Configure(r.config)
 	if r.certs != nil {
 		a.certs.Put(r.certs)
+	}
+	if r.files != nil {
+		a.server.UseFiles(r.files)
 	}
 	if a.fresh == nil {
 		return

@@ -46,7 +46,7 @@ func (o operator) Status() api.Status {
 		Totals: api.Totals{
 			Requests: stats.Answered, Errors: totals.Errors, QueueFull: c.RefusedFull, QueueTimeouts: c.Expired, NoWorker: c.RefusedNoWorker,
 			ReadTimeouts: totals.ReadTimeouts, ClientsLeft: c.Left, Retries: totals.Retries,
-			Respawns: a.count.respawns.Load(), Rolls: a.count.rolls.Load(), BytesIn: totals.BytesIn, BytesOut: totals.BytesOut,
+			Respawns: a.count.respawns.Load(), Rolls: a.count.rolls.Load(), Files: totals.Files, BytesIn: totals.BytesIn, BytesOut: totals.BytesOut,
 		},
 		Rolling: r.rolling, LastRoll: r.lastRoll, CrashLoops: r.loops, Groups: a.groups.status(), Preloaded: a.molds.list(), Notes: a.notes,
 	}

@@ -11,6 +11,7 @@ import (
 	"ripd/internal/api"
 	"ripd/internal/certs"
 	"ripd/internal/config"
+	"ripd/internal/proxy"
 )
 
 // fixedKeys are the settings that a new start of ripd alone can change: sockets
@@ -119,6 +120,7 @@ func (p preparer) prepare(kind string, old *release) (*release, []string, error)
 	c := old.config
 	var notes []string
 	var set *certs.Set
+	var files *proxy.Files
 	if kind == api.KindReload {
 		next, err := config.Load(p.input)
 		if err != nil {
@@ -128,13 +130,16 @@ func (p preparer) prepare(kind string, old *release) (*release, []string, error)
 		if set, err = p.certificates(c); err != nil {
 			return nil, nil, fmt.Errorf("the settings stay as they were: %w", err)
 		}
+		if files, err = proxy.OpenFiles(c); err != nil {
+			return nil, nil, fmt.Errorf("the settings stay as they were: %w", err)
+		}
 		notes = append(notes, p.groups.notes(c)...)
 	}
 	r, err := newRelease(c, p.programs, credentialsOf(p.input.Environ))
 	if err != nil {
 		return nil, notes, err
 	}
-	r.certs = set
+	r.certs, r.files = set, files
 	return r, notes, nil
 }
 

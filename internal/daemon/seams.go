@@ -11,6 +11,7 @@ import (
 	"ripd/internal/certs"
 	"ripd/internal/config"
 	"ripd/internal/pool"
+	"ripd/internal/proxy"
 )
 
 // This file holds all that the supervisor needs from outside. Tests put fakes
@@ -104,6 +105,7 @@ type release struct {
 	env        map[string]string // env_file, then env_credentials, env and the plan's, of which the later wins
 	plan       *adapter.Plan     // nil for a program and for the demo
 	certs      *certs.Set        // that a reload has read; nil: those in force stay
+	files      *proxy.Files      // likewise
 }
 
 // seams are the supervisor's dependencies.

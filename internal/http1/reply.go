@@ -90,8 +90,12 @@ func StatusText(status int) string {
 	switch status {
 	case 200:
 		return "OK"
+	case 206:
+		return "Partial Content"
 	case 301:
 		return "Moved Permanently"
+	case 304:
+		return "Not Modified"
 	case 308:
 		return "Permanent Redirect"
 	case 400:
@@ -102,10 +106,14 @@ func StatusText(status int) string {
 		return "Method Not Allowed"
 	case 408:
 		return "Request Timeout"
+	case 412:
+		return "Precondition Failed"
 	case 413:
 		return "Content Too Large"
 	case 414:
 		return "URI Too Long"
+	case 416:
+		return "Range Not Satisfiable"
 	case 417:
 		return "Expectation Failed"
 	case 421:

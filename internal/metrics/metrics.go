@@ -46,6 +46,7 @@ type Metrics struct {
 	respawned *byCause
 	rolled    *byCause
 	upgraded  *byCause
+	files     *byCause
 
 	tunnels               prometheus.Counter
 	tunnelsIn, tunnelsOut prometheus.Counter
@@ -78,6 +79,8 @@ func knownRespawns() []string {
 	return []string{"exited", "start-failed", "connect-failed", "write-failed", "read-failed", "bad-answer", "read-timeout", "out-of-memory"}
 }
 
+func knownFiles() []string { return []string{"static"} }
+
 func knownHandshakeFailures() []string {
 	return []string{"client-left", "cut", "plain-http", "protocol", "timeout"}
 }
@@ -108,6 +111,8 @@ func New(o Options) *Metrics {
 	m.respawned = newByCause(counters(r, "ripd_respawns_total", "Workers that ended unasked and were replaced, by cause.", "cause"), knownRespawns())
 	m.rolled = newByCause(counters(r, "ripd_rolls_total", "Rolls that have ended, by verdict.", "verdict"), knownVerdicts())
 	m.upgraded = newByCause(counters(r, "ripd_upgrades_total", "Upgrades of ripd itself, by verdict.", "verdict"), knownVerdicts())
+
+	m.files = newByCause(counters(r, "ripd_files_total", "Answers with a file that ripd has sent by itself, by how it was asked for.", "kind"), knownFiles())
 
 	m.tunnels = prometheus.NewCounter(prometheus.CounterOpts{
 		Name: "ripd_tunnels_total", Help: "Connections that were switched to another protocol, such as WebSocket.",
@@ -207,6 +212,13 @@ func (m *Metrics) Rolled(verdict string) {
 func (m *Metrics) Upgraded(verdict string) {
 	if m != nil {
 		m.upgraded.count(verdict)
+	}
+}
+
+// File counts an answer with a file, by how it was asked for.
+func (m *Metrics) File(kind string) {
+	if m != nil {
+		m.files.count(kind)
 	}
 }
 

@@ -10,6 +10,7 @@ type Totals struct {
 	Errors       uint64 // requests answered with a status of 500 and more
 	ReadTimeouts uint64 // requests whose worker took too long
 	Retries      uint64 // requests that were given to a second worker
+	Files        uint64 // answers with a file that ripd has sent by itself
 	BytesIn      uint64 // of bodies, from clients
 	BytesOut     uint64 // of bodies, to clients
 }
@@ -23,6 +24,7 @@ func (m *Metrics) Totals() Totals {
 		Errors:       value(m.requests[5]),
 		ReadTimeouts: value(m.rejected.known["read-timeout"]),
 		Retries:      m.retried.sum(),
+		Files:        m.files.sum(),
 		BytesIn:      value(m.bytesIn),
 		BytesOut:     value(m.bytesOut),
 	}

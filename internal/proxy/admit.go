@@ -31,6 +31,9 @@ func (s *Server) admit(r *request, now time.Duration) (admitted bool) {
 		s.answerStatus(r)
 		return false
 	}
+	if s.answerFile(r) {
+		return false
+	}
 	if s.fresh != nil {
 		if page := s.fresh(); page != nil {
 			r.respondPage(page, causeBroken)

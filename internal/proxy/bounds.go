@@ -47,6 +47,8 @@ const (
 	noticeUnasked
 	noticeHandshake
 	noticeHeader
+	noticeLink
+	noticeUnreadable
 	noticesEnd
 )
 

@@ -210,21 +210,30 @@ func (o *outlet) push(b []byte) error {
 			return errno != syscall.EAGAIN
 		})
 		switch {
-		case errors.Is(err, os.ErrDeadlineExceeded):
-			idle := o.conn.srv.clock.now() - time.Duration(o.progress.Load())
-			if idle >= o.conn.srv.config.Load().Timeouts.ClientWrite {
-				o.conn.srv.reached(boundClientWrite, "a client took nothing of its answer for too long and was cut off")
+		case err != nil:
+			if err = o.patience(err); err != nil {
 				return err
 			}
-			// The janitor and the client's progress crossed.
-			_ = o.conn.nc.SetWriteDeadline(time.Time{})
-		case err != nil:
-			return err
 		case errno != 0:
 			return errno
 		}
 		o.progress.Store(int64(o.conn.srv.clock.now()))
 	}
+	return nil
+}
+
+// patience looks at the error of a wait for the client: nil lets it go on.
+func (o *outlet) patience(err error) error {
+	if !errors.Is(err, os.ErrDeadlineExceeded) {
+		return err
+	}
+	idle := o.conn.srv.clock.now() - time.Duration(o.progress.Load())
+	if idle >= o.conn.srv.config.Load().Timeouts.ClientWrite {
+		o.conn.srv.reached(boundClientWrite, "a client took nothing of its answer for too long and was cut off")
+		return err
+	}
+	// The janitor and the client's progress crossed.
+	_ = o.conn.nc.SetWriteDeadline(time.Time{})
 	return nil
 }
 

@@ -2,6 +2,7 @@ package proxy
 
 import (
 	"bytes"
+	"strings"
 
 	"ripd/internal/http1"
 )
@@ -33,13 +34,8 @@ func (r *request) respondPage(p *Page, cause string) {
 	r.respond(&http1.Reply{Status: p.Status, ContentType: contentType, Body: body}, cause)
 }
 
-// prefersJSON looks at the Accept field of the request, as the worker sees it.
+// prefersJSON looks at the Accept field of the request.
 func (r *request) prefersJSON() bool {
-	h := newHeadScratch()
-	defer h.free()
-	if _, err := h.req.Parse(r.wire, r.srv.headLimits()); err != nil {
-		return false // larger by what ripd added than the limit: no need to be exact
-	}
-	accept := bytes.ToLower(h.req.Get("Accept"))
-	return bytes.Contains(accept, []byte("json")) && !bytes.Contains(accept, []byte("text/html"))
+	accept := strings.ToLower(r.field("Accept"))
+	return strings.Contains(accept, "json") && !strings.Contains(accept, "text/html")
 }

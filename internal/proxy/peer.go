@@ -13,6 +13,9 @@ type client interface {
 	// write gives b, the next part of the answer, to the client, or keeps a copy for it.
 	// It waits only for want of room to keep it.
 	write(b []byte)
+	// settle waits until the client has been given all that was written, at its pace. It
+	// reports false when the client takes nothing any more.
+	settle() bool
 	// finish says that the answer is complete, or breaks off with cut. Whoever called it
 	// has given the request away.
 	finish(cut bool)

@@ -18,6 +18,7 @@
 //	exchange.go read the answer and give it on; what happens when it fails
 //	answer.go   from the bytes of a worker's answer to the bytes of the client's
 //	coding.go   which answers are compressed; press.go: how
+//	files.go    which requests a file answers; filesend.go, sendfile.go: how
 //	outlet.go   write to a client at the pace that it takes
 //	upgrade.go  a request for another protocol, until the worker agrees
 //	tunnel.go   what goes through after that; flow.go: each direction of it
@@ -63,6 +64,8 @@ type Options struct {
 	// that the app's new code does not load. Nil passes such answers on as they
 	// are, without the report.
 	Broken func(report []byte) *Page
+	// Files are served without a worker until UseFiles brings others; nil: none are.
+	Files *Files
 	// SpoolDir takes the temporary files of bodies that are too large for
 	// memory. Empty means $TMPDIR, else /var/tmp.
 	SpoolDir string
@@ -81,6 +84,7 @@ type Server struct {
 
 	compressor atomic.Pointer[compress.Compressor] // nil when nothing is compressed
 
+	files   atomic.Pointer[Files]
 	clock   clock
 	ids     requestIDs
 	notices notices
@@ -119,6 +123,7 @@ func New(o Options, events func(pool.Event)) *Server {
 	s.places = sync.NewCond(&s.mu)
 	s.config.Store(o.Config)
 	s.compressor.Store(newCompressor(o.Config))
+	s.files.Store(o.Files)
 	s.boundConnections(o.Config)
 	s.pool = pool.New(pool.Options{Size: o.Config.Queue.Size, Serve: s.serveSlot, Events: events})
 	go s.janitor()

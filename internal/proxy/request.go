@@ -1,6 +1,8 @@
 package proxy
 
 import (
+	"bytes"
+	"iter"
 	"time"
 
 	"ripd/internal/compress"
@@ -105,6 +107,35 @@ func targetLength(wire []byte, methodLen int) int {
 // stamp ends the head with the moment at which the request is complete.
 func (r *request) stamp(at time.Duration) {
 	r.wire = http1.AppendStart(r.wire, r.srv.clock.wall(at).UnixMicro())
+}
+
+// fields gives the fields of the head that the worker gets, which is well formed.
+func (r *request) fields() iter.Seq2[[]byte, []byte] {
+	return func(yield func(name, value []byte) bool) {
+		_, rest, _ := bytes.Cut(r.wire, []byte("\r\n"))
+		for {
+			line, after, ok := bytes.Cut(rest, []byte("\r\n"))
+			name, value, _ := bytes.Cut(line, []byte(": "))
+			if !ok || len(line) == 0 || !yield(name, value) {
+				return
+			}
+			rest = after
+		}
+	}
+}
+
+// field is the value of a field of that head, with all of its lines.
+func (r *request) field(name string) string {
+	var all []byte
+	for n, value := range r.fields() {
+		if len(n) == len(name) && bytes.EqualFold(n, []byte(name)) {
+			if all != nil {
+				all = append(all, ", "...)
+			}
+			all = append(all, value...)
+		}
+	}
+	return string(all)
 }
 
 // free gives the request's memory and file back.

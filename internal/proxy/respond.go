@@ -22,6 +22,8 @@ const (
 	causeBroken       = "code-broken"
 	causeRedirect     = "redirect"
 	causeDescriptors  = "no-descriptors"
+	causeStatic       = "static" // a file, without a worker
+	causeFileChanged  = "file-changed"
 )
 
 // errHeadTimeout answers a head that did not arrive in time.
@@ -178,7 +180,7 @@ func (r *request) record(now time.Duration, lost bool) {
 	if !s.access.Enabled() {
 		return
 	}
-	if lost && a.cause == "" {
+	if lost && (a.cause == "" || a.cause == causeStatic) {
 		a.cause = causeClientLeft
 	}
 	rec := journal.Access{

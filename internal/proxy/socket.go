@@ -33,13 +33,16 @@ func recv(fd uintptr, b []byte, flags int) (n int, errno syscall.Errno) {
 }
 
 // send writes what the socket takes at once.
-func send(fd uintptr, b []byte) (n int, errno syscall.Errno) {
+func send(fd uintptr, b []byte) (n int, errno syscall.Errno) { return sendFlags(fd, b, 0) }
+
+// sendFlags is send with flags more.
+func sendFlags(fd uintptr, b []byte, flags int) (n int, errno syscall.Errno) {
 	if len(b) == 0 {
 		return 0, 0
 	}
 	for {
 		r, _, e := syscall.RawSyscall6(unix.SYS_SENDTO, fd, uintptr(unsafe.Pointer(&b[0])), uintptr(len(b)),
-			unix.MSG_DONTWAIT|unix.MSG_NOSIGNAL, 0, 0)
+			uintptr(unix.MSG_DONTWAIT|unix.MSG_NOSIGNAL|flags), 0, 0)
 		if e == syscall.EINTR {
 			continue
 		}
