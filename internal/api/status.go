@@ -22,6 +22,7 @@ type Status struct {
 	StartedAt         time.Time    `json:"startedAt,omitzero"` // when ripd started
 	Uptime            Millis       `json:"uptimeMs"`           // since then
 	URLs              []string     `json:"urls"`               // where clients reach the app
+	Metrics           []string     `json:"metrics,omitempty"`  // where the metrics are, beside the control socket: listen.metrics
 	Control           string       `json:"control"`            // path of the control socket that answers
 	File              string       `json:"file,omitempty"`     // path of the configuration file; empty: none
 	Adapter           string       `json:"adapter,omitempty"`  // what runs the app: exec, rack, …

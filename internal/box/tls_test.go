@@ -31,15 +31,17 @@ func (b *Box) secureGet(settings *tls.Config, page string) (string, error) {
 	return fmt.Sprintf("%d %s", answer.StatusCode, strings.TrimSpace(string(body))), err
 }
 
-// The generator makes an https socket of listen.https, systemd hands it and the
-// certificate over, and the first TLS connection starts the app.
+// The generator makes an https socket of listen.https and another of listen.metrics,
+// systemd hands them and the certificate over, and the first TLS connection starts the app.
 func TestHTTPS(t *testing.T) {
 	for _, release := range Releases {
 		t.Run(release, func(t *testing.T) {
 			b := bare(t, release)
 			cert := testkit.NewCertificate(t, t.TempDir(), "shop", "shop.example")
 			client := cert.Client("shop.example")
-			b.Copy(testkit.Root(t)+"/packaging/systemd/ripd-https@.socket", "/usr/lib/systemd/system/ripd-https@.socket", 0o644)
+			for _, unit := range []string{"ripd-https@.socket", "ripd-metrics@.socket"} {
+				b.Copy(testkit.Root(t)+"/packaging/systemd/"+unit, "/usr/lib/systemd/system/"+unit, 0o644)
+			}
 			if err := os.MkdirAll(b.Path("/usr/lib/systemd/system-generators"), 0o755); err != nil {
 				t.Fatal(err)
 			}
@@ -48,7 +50,7 @@ func TestHTTPS(t *testing.T) {
 			}
 			b.Copy(cert.Cert, "/etc/ripd/shop.crt", 0o644)
 			b.Copy(cert.Key, "/etc/ripd/shop.key", 0o600) // root's: ripd gets it as a credential
-			const plain = "app = \"/srv/shop\"\ncommand = [\"./app\"]\n[workers]\ncount = 2\n[listen]\nhttp = [\"80\"]\n"
+			const plain = "app = \"/srv/shop\"\ncommand = [\"./app\"]\n[workers]\ncount = 2\n[listen]\nhttp = [\"80\"]\nmetrics = [\"127.0.0.1:9090\"]\n"
 			const secure = plain + "https = [\"443\"]\n[tls]\nredirect_http = true\n"
 			credentials := func() {
 				b.Write("/etc/systemd/system/ripd@shop.service.d/tls.conf",
@@ -57,7 +59,7 @@ func TestHTTPS(t *testing.T) {
 			b.Write("/etc/ripd/shop.toml", secure, 0o644)
 			credentials()
 			b.Run("systemctl", "daemon-reload")
-			for _, unit := range []string{"ripd-https@shop.socket", "ripd@shop.socket", "ripd@shop.service"} {
+			for _, unit := range []string{"ripd-https@shop.socket", "ripd-metrics@shop.socket", "ripd@shop.socket", "ripd@shop.service"} {
 				if out := b.Run("systemd-analyze", "verify", "--man=no", unit); strings.Contains(out, "ripd") {
 					t.Errorf("%s: %s", unit, out)
 				}
@@ -83,6 +85,16 @@ func TestHTTPS(t *testing.T) {
 			if out := b.Run("ripctl", "list"); !strings.Contains(out, "443") {
 				t.Error(out)
 			}
+			scraped := func() {
+				t.Helper()
+				if got, err := b.Get("127.0.0.1:9090", "/metrics"); err != nil || !strings.Contains(got, `ripd_queue_size{app="shop"}`) {
+					t.Errorf("metrics: %.200q, %v", got, err)
+				}
+				if out := b.Run("ripctl", "status", "shop"); !strings.Contains(out, "http://127.0.0.1:9090/metrics") {
+					t.Error(out)
+				}
+			}
+			scraped()
 			redirected := b.Client("127.0.0.1:80", false)
 			redirected.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
 			answer, err := redirected.Get("http://shop.example/ping")
@@ -96,6 +108,7 @@ func TestHTTPS(t *testing.T) {
 
 			b.Run("ripctl", "upgrade", "shop")
 			get("200 pong")
+			scraped()
 			// A credential is read by systemd when the service starts: its sockets wait.
 			next := testkit.NewCertificate(t, t.TempDir(), "shop", "shop.example", "renewed.example")
 			b.Copy(next.Cert, "/etc/ripd/shop.crt", 0o644)

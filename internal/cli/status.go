@@ -64,6 +64,9 @@ func (s *session) printStatus(st api.Status) {
 	}
 	s.field("traffic", traffic)
 	s.printRolls(st, now)
+	for _, m := range st.Metrics {
+		s.field("metrics", clean(m))
+	}
 	s.field("control", clean(st.Control))
 	if st.File != "" {
 		s.field("file", clean(st.File))

@@ -151,7 +151,7 @@ func (l *loader) parseFlag(line *commandLine, a argument) {
 	case a.missing:
 		l.fail(at, "", faultf("the value is missing").hinted("as in %s", sampleFlag(s, f)))
 		return
-	case f.arg == "" && a.hasSign && (s == nil || s.later == ""):
+	case f.arg == "" && a.hasSign:
 		l.fail(at, "", faultf("%s takes no value", f.name).hinted("write %s", f.name))
 		return
 	}

@@ -102,7 +102,7 @@ type Listen struct {
 	HTTP []Address
 	// HTTPS are the listeners that speak TLS. Default: none.
 	HTTPS []Address
-	// Metrics is empty in this version.
+	// Metrics are the listeners for Prometheus. Default: none.
 	Metrics []Address
 	// ProxyProtocol has each connection from Proxy.Trusted begin with a PROXY header.
 	// Default false.

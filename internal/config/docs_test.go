@@ -26,9 +26,6 @@ func reference() string {
 		}
 		fmt.Fprintf(&b, "#### `%s`\n\n", s.key)
 		fmt.Fprintf(&b, "%s\n\n", strings.Join(facts(s), " · "))
-		if s.later != "" {
-			b.WriteString("**Not in this version**: only the default is accepted. ")
-		}
 		b.WriteString(s.doc + "\n\n")
 	}
 	return b.String()
@@ -135,7 +132,7 @@ func TestDocumentNamesFlagsAndWords(t *testing.T) {
 		}
 	}
 	for _, w := range wordHelp {
-		if settingOf(w.key).later == "" && !strings.Contains(text, "`"+strings.Split(w.form, ",")[0]) {
+		if !strings.Contains(text, "`"+strings.Split(w.form, ",")[0]) {
 			t.Errorf("word %s is not in the document", w.form)
 		}
 	}

@@ -19,16 +19,13 @@ type Setting struct {
 }
 
 // Explain gives each setting with its value and origin, in the order of the
-// reference. Values in env are hidden. Settings that this version lacks are left out.
+// reference. Values in env are hidden.
 func (c *Config) Explain() []Setting { return slices.Clone(c.settings) }
 
 // explain fills in what Explain and Notes give.
 func (l *loader) explain() {
 	for i := range settings {
 		s := &settings[i]
-		if s.later != "" {
-			continue
-		}
 		e := Setting{Key: s.key, Value: s.format(s.current(l.cfg)), Origin: l.places[s.key].String()}
 		if s.kind == kindCount && l.cfg.Workers.CountAuto {
 			e.Value += fmt.Sprintf(" (%d)", l.cfg.Workers.Count)

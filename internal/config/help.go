@@ -48,16 +48,11 @@ func Help() string {
 	b.WriteString(helpHead)
 	b.WriteString("\nWords:\n")
 	for _, w := range wordHelp {
-		if s := settingOf(w.key); s.later == "" {
-			helpLine(&b, w.form, w.text, shownDefault(s))
-		}
+		helpLine(&b, w.form, w.text, shownDefault(settingOf(w.key)))
 	}
 	b.WriteString("\nFlags (--flag=value or --flag value):\n")
 	for i := range settings {
 		for _, f := range settings[i].flags {
-			if settings[i].later != "" {
-				continue
-			}
 			def := ""
 			if f.arg != "" {
 				def = shownDefault(&settings[i])

@@ -45,7 +45,8 @@ var keyCases = map[string]keyCase{
 		`["65536"]`: "there is no port 65536", `["80", "80"]`: "there twice", `["80", "127.0.0.1:80"]`: "cannot both be listened on"}},
 	"listen.https": {[]string{`[]`, `["443", "/run/x.sock"]`}, map[string]string{
 		`["3080"]`: "there twice", `["127.0.0.1:3080"]`: "cannot both be listened on", `5`: "wanted a list of addresses", `["x:1"]`: "names are not looked up"}},
-	"listen.metrics":        {[]string{`[]`}, map[string]string{`["9090"]`: "not in this version"}},
+	"listen.metrics": {[]string{`[]`, `["9090", "127.0.0.1:9091", "/run/m.sock"]`}, map[string]string{
+		`["3080"]`: "there twice", `["127.0.0.1:3080"]`: "cannot both be listened on", `"9090"`: `write ["9090"]`, `["x:1"]`: "names are not looked up"}},
 	"listen.proxy_protocol": {[]string{`false`}, map[string]string{`true`: "nobody is trusted to send a PROXY header", `1`: "true or false"}},
 	"workers.count": {[]string{`"auto"`, `1`, `1024`, `0x10`, `1_000`}, map[string]string{
 		`0`: "0 is too little: 1 to 1024", `1025`: "1025 is too much: 1 to 1024", `"4"`: "write 4 without quotes", `"many"`: `wanted a whole number or "auto"`, `1.5`: "found the number 1.5"}},

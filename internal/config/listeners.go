@@ -25,6 +25,11 @@ func (l *loader) finishListeners() {
 		others = append(others, a)
 		l.noteListener("https", a, c.Listen.HTTPSAsked)
 	}
+	for _, a := range c.Listen.Metrics {
+		l.checkListener("listen.metrics", a, others)
+		others = append(others, a)
+		l.noteListener("metrics", a, true)
+	}
 }
 
 // checkAnnounced refuses to wait for headers that nobody may send.

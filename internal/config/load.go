@@ -123,10 +123,6 @@ func (p place) String() string {
 // set applies one value to one setting.
 func (l *loader) set(s *setting, r raw, p place, base string) {
 	value, f := s.parse(r, base)
-	if s.later != "" && (f != nil || s.format(value) != s.def) {
-		l.fail(p, s.key, faultf("%s is not in this version", s.later).hinted("take it out"))
-		return
-	}
 	if f != nil {
 		if f.hint == "" && p.sample != "" {
 			f.hint = "as in " + p.sample

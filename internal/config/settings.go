@@ -40,10 +40,8 @@ type setting struct {
 	noVar    bool     // has no RIP_* variable
 	word     string   // "w" for w:4
 	flags    []flag
-	// later names what this version lacks, when it lacks it: only the default is accepted.
-	later string
-	field func(*Config) any // where the value goes
-	doc   string            // for the reference: Markdown, whole sentences
+	field    func(*Config) any // where the value goes
+	doc      string            // for the reference: Markdown, whole sentences
 }
 
 // flag is one flag that sets a setting.

@@ -88,9 +88,10 @@ var mainSettings = []setting{
 			"See [TLS](tls.md) for certificates. Under systemd the addresses are those of `ripd-https@.socket`.",
 	},
 	{
-		key: "listen.metrics", def: `[]`, kind: kindAddresses, sample: `["127.0.0.1:9090"]`, later: "a listener for metrics",
+		key: "listen.metrics", def: `[]`, kind: kindAddresses, sample: `["127.0.0.1:9090"]`,
 		field: func(c *Config) any { return &c.Listen.Metrics },
-		doc:   "A listener for Prometheus. The same numbers are on the control socket, `GET /metrics`.",
+		doc: "Where Prometheus gets the metrics, written as `listen.http` is: plain HTTP, `GET /metrics` and nothing else, 16 connections at a time. A port alone is open on all interfaces. " +
+			"The same numbers are on the control socket in any case. Under systemd the addresses are those of `ripd-metrics@.socket`.",
 	},
 	{
 		key: "listen.proxy_protocol", def: `false`, kind: kindBool, sample: `true`,

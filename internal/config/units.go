@@ -18,9 +18,11 @@ type Units struct {
 	HTTP []Address
 	// HTTPS are the addresses for clients that speak TLS, likewise.
 	HTTPS []Address
-	// HTTPOrigin, HTTPSOrigin and UserOrigin say where the value is from: "/path/shop.toml:12"
-	// or "default".
-	HTTPOrigin, HTTPSOrigin, UserOrigin string
+	// Metrics are the addresses for the metrics, likewise.
+	Metrics []Address
+	// HTTPOrigin, HTTPSOrigin, MetricsOrigin and UserOrigin say where the value is from:
+	// "/path/shop.toml:12" or "default".
+	HTTPOrigin, HTTPSOrigin, MetricsOrigin, UserOrigin string
 	// User is who runs ripd and the app; "" when the file does not say.
 	User string
 }
@@ -45,7 +47,7 @@ func ReadUnits(path string, data []byte) (*Units, error) {
 
 	u := &Units{
 		Name: name, File: path, HTTPOrigin: l.places["listen.http"].String(), HTTPSOrigin: l.places["listen.https"].String(),
-		UserOrigin: l.places["user"].String(),
+		MetricsOrigin: l.places["listen.metrics"].String(), UserOrigin: l.places["user"].String(),
 	}
 	_, asked := l.places["listen.http"]
 	if !l.failed("listen.http") && (asked || !l.broken) {
@@ -53,6 +55,9 @@ func ReadUnits(path string, data []byte) (*Units, error) {
 	}
 	if !l.failed("listen.https") {
 		u.HTTPS = l.cfg.Listen.HTTPS
+	}
+	if !l.failed("listen.metrics") {
+		u.Metrics = l.cfg.Listen.Metrics
 	}
 	if !l.failed("user") {
 		u.User = l.cfg.User

@@ -60,6 +60,7 @@ type app struct {
 	controlPath  string         // of the operators' door
 
 	metrics   *metrics.Metrics
+	scrapes   *metrics.Door // on listen.metrics
 	seats     *seats
 	server    *proxy.Server
 	groups    groups
@@ -210,6 +211,7 @@ func (a *app) openControl() (err error) {
 func (a *app) openData(first *release) (err error) {
 	a.metrics = metrics.New(metrics.Options{App: a.config.Name, Version: a.version, Snapshot: a.gauges})
 	a.count.metrics = a.metrics
+	a.scrapes = metrics.NewDoor(a.metrics, a.log)
 	files, err := proxy.OpenFiles(a.config)
 	if err != nil {
 		return err

@@ -14,23 +14,27 @@ import (
 	"ripd/internal/proxy"
 )
 
-// front is the clients' listeners of one kind.
+// front is the listeners of one kind.
 type front struct {
-	name   string // http or https: systemd's name for them, and that of a hand-over
+	name   string // http, https or metrics: systemd's name for them, and that of a hand-over
 	secure bool   // clients speak TLS
+	aside  bool   // they are not for the app's clients, but for the metrics
 	list   []net.Listener
 	own    bool // ripd has opened them
 }
 
 // newFronts gives the kinds that there are, without listeners.
 func newFronts() []front {
-	return []front{{name: roleClients}, {name: roleSecure, secure: true}}
+	return []front{{name: roleClients}, {name: roleSecure, secure: true}, {name: roleMetrics, aside: true}}
 }
 
 // addresses are what the settings say, and whether somebody chose them.
 func (f *front) addresses(c *config.Config) (list []config.Address, asked bool) {
-	if f.secure {
+	switch {
+	case f.secure:
 		return c.Listen.HTTPS, c.Listen.HTTPSAsked
+	case f.aside:
+		return c.Listen.Metrics, true
 	}
 	return c.Listen.HTTP, c.Listen.HTTPAsked
 }
@@ -43,7 +47,7 @@ func (a *app) listeners() (list []net.Listener) {
 	return list
 }
 
-// openListeners opens the clients' sockets, or takes over systemd's.
+// openListeners opens the sockets of clients and metrics, or takes over systemd's.
 func (a *app) openListeners() error {
 	a.fronts = newFronts()
 	if a.heir != nil {
@@ -56,7 +60,7 @@ func (a *app) openListeners() error {
 				return err
 			}
 		}
-		if len(a.listeners()) == 0 {
+		if !slices.ContainsFunc(a.fronts, func(f front) bool { return !f.aside && len(f.list) > 0 }) {
 			return errors.New("there is no socket to serve: systemd gave none with the name http or https, and listen.http is empty")
 		}
 		a.notes = append(append([]string(nil), a.config.Notes()...), a.notes...)
@@ -74,8 +78,11 @@ func (a *app) openFront(f *front) (err error) {
 	f.list, notes, err = openListeners(f.name, addresses, asked)
 	f.own = len(f.list) > 0
 	a.notes = append(a.notes, notes...)
-	if errors.Is(err, os.ErrPermission) && f.secure && !a.config.Foreground {
-		err = fmt.Errorf("%w; systemd opens it after: systemctl daemon-reload && systemctl start ripd-https@%s.socket", err, a.config.Name)
+	if f.aside && err != nil {
+		err = fmt.Errorf("listen.metrics: %w", err)
+	}
+	if errors.Is(err, os.ErrPermission) && (f.secure || f.aside) && !a.config.Foreground {
+		err = fmt.Errorf("%w; systemd opens it after: systemctl daemon-reload && systemctl start ripd-%s@%s.socket", err, f.name, a.config.Name)
 	}
 	return err
 }
@@ -153,16 +160,19 @@ func (a *app) followCertificates() {
 	})
 }
 
-// accept starts to accept clients.
+// accept starts to accept clients, and those who ask for metrics.
 func (a *app) accept() {
 	for i := range a.fronts {
 		f := &a.fronts[i]
 		for _, l := range f.list {
 			a.tasks.Go(func() {
 				var err error
-				if f.secure {
+				switch {
+				case f.secure:
 					err = a.server.ServeTLS(l, a.certs.Config())
-				} else {
+				case f.aside:
+					err = a.scrapes.Serve(l)
+				default:
 					err = a.server.Serve(l)
 				}
 				if err != nil && !errors.Is(err, proxy.ErrClosed) {
@@ -177,7 +187,7 @@ func (a *app) accept() {
 func (a *app) quiesce() {
 	var own []net.Listener
 	for i := range a.fronts {
-		if a.fronts[i].own {
+		if a.fronts[i].own && !a.fronts[i].aside {
 			own = append(own, a.fronts[i].list...)
 		}
 	}

@@ -61,6 +61,7 @@ type handedFile struct {
 const (
 	roleClients   = "http"      // a listener of the app
 	roleSecure    = "https"     // likewise, for clients that speak TLS
+	roleMetrics   = "metrics"   // a listener for the metrics
 	roleFront     = "control"   // ripd's own control socket, rip_….ctl.sock
 	roleOperators = "operators" // the operators' door that systemd made
 	roleLock      = "lock"      // the locked lock file

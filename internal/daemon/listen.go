@@ -123,9 +123,30 @@ func closeAll(list []net.Listener) {
 func urlsOf(fronts []front) (urls []string) {
 	for _, f := range fronts {
 		for _, l := range f.list {
+			if f.aside {
+				continue
+			}
 			if url := f.url(l); !slices.Contains(urls, url) {
 				urls = append(urls, url)
 			}
+		}
+	}
+	return urls
+}
+
+// scrapedAt says where the metrics are, in the same form.
+func scrapedAt(fronts []front) (urls []string) {
+	for _, f := range fronts {
+		if !f.aside {
+			continue
+		}
+		for _, l := range f.list {
+			plain := front{name: roleClients}
+			url := plain.url(l)
+			if l.Addr().Network() != "unix" {
+				url += "/metrics"
+			}
+			urls = append(urls, url)
 		}
 	}
 	return urls

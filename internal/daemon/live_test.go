@@ -70,7 +70,7 @@ func openLive(t *testing.T, dir, settings string, words ...string) *live {
 // configure writes ripd.toml. Keys of the top level come first in settings.
 func (l *live) configure(settings string) {
 	l.t.Helper()
-	l.write("ripd.toml", fmt.Sprintf("command = [%q, %q]\n%s\n[listen]\nhttp = [\"127.0.0.1:0\"]\n", os.Args[0], testWorkerArg, settings))
+	l.write("ripd.toml", fmt.Sprintf("command = [%q, %q]\n%s\n[listen]\nhttp = [\"127.0.0.1:0\"]\nmetrics = [\"127.0.0.1:0\"]\n", os.Args[0], testWorkerArg, settings))
 }
 
 func (l *live) write(name, text string) {

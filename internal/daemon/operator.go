@@ -37,7 +37,7 @@ func (o operator) Status() api.Status {
 	c, totals := snap.Counts, a.metrics.Totals()
 	return api.Status{
 		App: a.config.Name, Status: r.health(), Version: a.version, PID: os.Getpid(), Generation: r.generation,
-		StartedAt: a.started, Uptime: api.Millis(time.Since(a.started)), URLs: a.urls, Control: a.controlPath,
+		StartedAt: a.started, Uptime: api.Millis(time.Since(a.started)), URLs: a.urls, Metrics: scrapedAt(a.fronts), Control: a.controlPath,
 		File: a.config.File, Adapter: a.config.AdapterInUse(), Workers: r.counts,
 		Queue: api.Queue{
 			Length: snap.QueueLength, Size: snap.QueueSize, Timeout: api.Millis(r.config.Queue.Timeout), OldestWait: api.Millis(snap.OldestWait),

@@ -246,6 +246,9 @@ func (a *app) close() {
 			a.log.Debug("closing the control socket", "error", err.Error())
 		}
 	}
+	if a.scrapes != nil {
+		a.scrapes.Close()
+	}
 	if a.molds != nil {
 		a.molds.close()
 	}

@@ -330,6 +330,7 @@ func (u *upgrade) leave() {
 	if err := u.link.say(said{What: saidMain}); err != nil {
 		a.log.Warn("the new ripd does not listen", "error", err.Error())
 	}
+	a.scrapes.Close() // who asks from now on is told of the new one
 	u.words.Close()
 	a.linked = u.link // until the end: that is how the new one knows of it
 	a.log.Info("upgrade: another ripd serves; this one finishes what it has", "pid", u.pid, "version", u.hello.Version)

@@ -1,7 +1,11 @@
 package e2e
 
 import (
+	"context"
 	"encoding/json"
+	"io"
+	"net"
+	"net/http"
 	"os"
 	"path/filepath"
 	"strings"
@@ -27,6 +31,8 @@ func (a *app) successor(t *testing.T, before int) api.Status {
 // Upgrade after upgrade, under load from connections that are new and ones that are
 // kept: each request is answered, and the ripd before has ended well.
 func TestUpgradesLoseNothing(t *testing.T) {
+	metrics := filepath.Join(testkit.TempSocketDir(t), "metrics.sock")
+	t.Setenv("RIP_LISTEN_METRICS", metrics)
 	a := serve(t, "demo", "w:2")
 	clients := startCrowd(a, 8)
 	pid := a.ripd.PID()
@@ -45,13 +51,40 @@ func TestUpgradesLoseNothing(t *testing.T) {
 			t.Errorf("%+v after %+v", s, last.Verdict)
 		}
 		pid = s.PID
+		if text := scrape(t, metrics); !strings.Contains(text, `ripd_upgrades_total{app="demo",verdict="done"} 1`) {
+			t.Errorf("not the successor's metrics: %.500s", text)
+		}
 	}
 	clients.stop(t)
 	a.endsElsewhere(t, pid)
+	if _, err := os.Lstat(metrics); err == nil {
+		t.Error("the socket for metrics stays")
+	}
 	// Its output ends with the last of its heirs, who have it too.
 	if code := a.ripd.Wait(t, startMost); code != 0 {
 		t.Errorf("the first ripd ended with %d", code)
 	}
+}
+
+// scrape gets the metrics from a socket of their own.
+func scrape(t *testing.T, socket string) string {
+	t.Helper()
+	client := &http.Client{Timeout: testkit.Timeout, Transport: &http.Transport{
+		DisableKeepAlives: true,
+		DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
+			return (&net.Dialer{}).DialContext(ctx, "unix", socket)
+		},
+	}}
+	r, err := client.Get("http://metrics/metrics")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer r.Body.Close()
+	text, err := io.ReadAll(r.Body)
+	if err != nil || r.StatusCode != http.StatusOK {
+		t.Fatalf("%d, %v", r.StatusCode, err)
+	}
+	return string(text)
 }
 
 // endsElsewhere stops the ripd that has taken over, and looks at what is left.

@@ -18,7 +18,7 @@ const claimsMost = 2
 func claimsOf(apps []*config.Units) claims {
 	c := claims{}
 	for _, app := range apps {
-		for _, a := range slices.Concat(app.HTTP, app.HTTPS) {
+		for _, a := range slices.Concat(app.HTTP, app.HTTPS, app.Metrics) {
 			if a.Network == "unix" {
 				c.add(a.Path, app)
 				continue
@@ -86,10 +86,12 @@ func (r rival) line() string {
 // claimOf tells which setting of the app an address is in or overlaps, where that is
 // written, and whose socket it makes.
 func claimOf(app *config.Units, a config.Address) (key, origin, unit string) {
-	if slices.ContainsFunc(app.HTTP, a.Overlaps) {
-		return "listen.http", app.HTTPOrigin, "ripd@" + app.Name + ".socket"
+	for _, s := range seconds(app) {
+		if slices.ContainsFunc(s.addresses, a.Overlaps) {
+			return s.key, s.origin, s.unit
+		}
 	}
-	return "listen.https", app.HTTPSOrigin, "ripd-https@" + app.Name + ".socket"
+	return "listen.http", app.HTTPOrigin, "ripd@" + app.Name + ".socket"
 }
 
 // spoken names an address as the file does.

@@ -22,12 +22,12 @@ func head(app *config.Units, unit string) string {
 }
 
 // socketDropIn gives ripd@shop.socket the addresses. Without any, the socket of
-// the unit itself stays. It brings the https socket along, which nobody enables.
+// the unit itself stays. It brings the second sockets along, which nobody enables.
 func socketDropIn(app *config.Units, rivals []rival) string {
 	var b strings.Builder
 	b.WriteString(head(app, "ripd@"+app.Name+".socket"))
-	if len(app.HTTPS) > 0 {
-		fmt.Fprintf(&b, "# listen.https: %s\nWants=ripd-https@%s.socket\n", app.HTTPSOrigin, app.Name)
+	for _, s := range seconds(app) {
+		fmt.Fprintf(&b, "# %s: %s\nWants=%s\n", s.key, s.origin, s.unit)
 	}
 	b.WriteString(streams("listen.http", app.HTTPOrigin, app.HTTP))
 	if len(app.HTTP) > 0 {
@@ -36,9 +36,28 @@ func socketDropIn(app *config.Units, rivals []rival) string {
 	return b.String()
 }
 
-// secureDropIn gives ripd-https@shop.socket the addresses.
-func secureDropIn(app *config.Units, rivals []rival) string {
-	return head(app, "ripd-https@"+app.Name+".socket") + streams("listen.https", app.HTTPSOrigin, app.HTTPS) + warnings(rivals)
+// second is a socket unit beside the clients' own, for an app whose file has its key.
+type second struct {
+	key, origin, unit string
+	addresses         []config.Address
+}
+
+// seconds gives those of an app.
+func seconds(app *config.Units) (list []second) {
+	for _, s := range []second{
+		{"listen.https", app.HTTPSOrigin, "ripd-https@" + app.Name + ".socket", app.HTTPS},
+		{"listen.metrics", app.MetricsOrigin, "ripd-metrics@" + app.Name + ".socket", app.Metrics},
+	} {
+		if len(s.addresses) > 0 {
+			list = append(list, s)
+		}
+	}
+	return list
+}
+
+// dropIn gives the unit its addresses.
+func (s second) dropIn(app *config.Units, rivals []rival) string {
+	return head(app, s.unit) + streams(s.key, s.origin, s.addresses) + warnings(rivals)
 }
 
 // streams begins the section of a socket with its addresses, if there are any.
@@ -67,18 +86,18 @@ func warnings(rivals []rival) string {
 	return b.String()
 }
 
-// serviceDropIn gives ripd@shop.service its user, and the https sockets if there are
+// serviceDropIn gives ripd@shop.service its user, and the second sockets if there are
 // any.
 func serviceDropIn(app *config.Units) string {
 	text := head(app, "ripd@"+app.Name+".service")
-	if app.User != "" || len(app.HTTPS) > 0 {
+	if app.User != "" || len(seconds(app)) > 0 {
 		text += "\n[Service]\n"
 	}
 	if app.User != "" {
 		text += fmt.Sprintf("# user: %s; the group is the user's own.\nUser=%s\nGroup=\n", app.UserOrigin, app.User)
 	}
-	if len(app.HTTPS) > 0 {
-		text += fmt.Sprintf("# listen.https: %s\nSockets=ripd-https@%s.socket\n", app.HTTPSOrigin, app.Name)
+	for _, s := range seconds(app) {
+		text += fmt.Sprintf("# %s: %s\nSockets=%s\n", s.key, s.origin, s.unit)
 	}
 	return text
 }

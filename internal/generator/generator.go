@@ -2,9 +2,10 @@
 // (systemd.generator(7)). At boot and at each `systemctl daemon-reload` it turns
 // what the files in /etc/ripd say of units into drop-ins for these units:
 //
-//	/etc/ripd/shop.toml: listen.http  → ripd@shop.socket.d/00-ripd.conf
-//	/etc/ripd/shop.toml: listen.https → ripd-https@shop.socket.d/00-ripd.conf
-//	/etc/ripd/shop.toml: user         → ripd@shop.service.d/00-ripd.conf
+//	/etc/ripd/shop.toml: listen.http    → ripd@shop.socket.d/00-ripd.conf
+//	/etc/ripd/shop.toml: listen.https   → ripd-https@shop.socket.d/00-ripd.conf
+//	/etc/ripd/shop.toml: listen.metrics → ripd-metrics@shop.socket.d/00-ripd.conf
+//	/etc/ripd/shop.toml: user           → ripd@shop.service.d/00-ripd.conf
 //
 // systemd waits for it, early in the boot, so it reads these files and nothing
 // else, talks to nobody, and bounds all that it reads and writes. A file at
@@ -87,16 +88,20 @@ func Generate(o Options, warn func(text string)) error {
 	claims := claimsOf(apps)
 	var failed error
 	for _, app := range apps {
-		rivals, secureRivals := claims.rivals(app, app.HTTP), claims.rivals(app, app.HTTPS)
-		if all := slices.Concat(rivals, secureRivals); len(all) > 0 {
+		rivals := claims.rivals(app, app.HTTP)
+		all := slices.Clone(rivals)
+		for _, s := range seconds(app) {
+			all = append(all, claims.rivals(app, s.addresses)...)
+		}
+		if len(all) > 0 {
 			warn(all[0].line())
 		}
 		units := map[string]string{
 			"ripd@" + app.Name + ".socket":  socketDropIn(app, rivals),
 			"ripd@" + app.Name + ".service": serviceDropIn(app),
 		}
-		if len(app.HTTPS) > 0 {
-			units["ripd-https@"+app.Name+".socket"] = secureDropIn(app, secureRivals)
+		for _, s := range seconds(app) {
+			units[s.unit] = s.dropIn(app, claims.rivals(app, s.addresses))
 		}
 		for unit, text := range units {
 			if o.replaced(unit) {

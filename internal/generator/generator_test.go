@@ -90,6 +90,7 @@ func TestDropIns(t *testing.T) {
 		{"a user", "user = \"shop\"\n[listen]\nhttp = []", "", "User=shop\nGroup=", ""},
 		{"https", "[listen]\nhttps = [\"443\"]", "Wants=ripd-https@shop.socket\nListenStream=\nListenStream=3080", "Sockets=ripd-https@shop.socket", ""},
 		{"https alone, with a user", "user = \"shop\"\n[listen]\nhttp = []\nhttps = [\"[::1]:443\"]", "Wants=ripd-https@shop.socket", "User=shop\nGroup=\nSockets=ripd-https@shop.socket", ""},
+		{"metrics", "[listen]\nmetrics = [\"127.0.0.1:9090\"]", "Wants=ripd-metrics@shop.socket\nListenStream=\nListenStream=3080", "Sockets=ripd-metrics@shop.socket", ""},
 		{"https that is at fault", "[listen]\nhttps = [\"3080\"]", "ListenStream=\nListenStream=3080", "", "DIR/shop.toml:2:9: listen.https: [::]:3080 is there twice"},
 		{"root", "user = \"root\"\n[listen]\nhttp = []", "", "", "DIR/shop.toml:1:8: user: ripd does not run apps as root"},
 		{"a port that systemd cannot choose", "[listen]\nhttp = [\"0\", \"80\"]", "ListenStream=\nListenStream=80", "", "DIR/shop.toml:2: listen.http: systemd opens no port 0"},
@@ -105,14 +106,16 @@ func TestDropIns(t *testing.T) {
 			b := newBox(t, map[string]string{"shop.toml": test.text})
 			got := b.run()
 			units := 2
-			if secure, ok := got["ripd-https@shop.socket"]; ok {
-				units++
-				if !strings.HasPrefix(secure, "ListenStream=\nListenStream=") {
-					t.Errorf("https: %q", secure)
+			for _, second := range []string{"ripd-https@shop.socket", "ripd-metrics@shop.socket"} {
+				if text, ok := got[second]; ok {
+					units++
+					if !strings.HasPrefix(text, "ListenStream=\nListenStream=") {
+						t.Errorf("%s: %q", second, text)
+					}
 				}
 			}
 			if got["ripd@shop.socket"] != test.socket || got["ripd@shop.service"] != test.service || len(got) != units ||
-				(units == 3) != strings.Contains(got["ripd@shop.socket"], "https") {
+				(units == 3) != strings.Contains(got["ripd@shop.socket"], "Wants=") {
 				t.Errorf("%q", got)
 			}
 			if test.said == "" && len(b.said) > 0 {
@@ -279,11 +282,15 @@ func FuzzDropIns(f *testing.F) {
 	for _, seed := range []string{"", "[listen]\nhttp = [\"80\"]", "user = \"a\\nb\"", "[listen]\nhttps = [\"443\", \"/x\"]", "[listen]\nhttp = [\"/x\\ny\", \"/é%i$HOME\"]", "user = \"shop\"\n[listen]\nhttp = [\"[::1]:1\"]"} {
 		f.Add([]byte(seed))
 	}
-	line := regexp.MustCompile(`^(|#[^\n\\]*|\[(Unit|Socket|Service)\]|SourcePath=/etc/ripd/shop\.toml|ListenStream=[^\\]*|(Wants|Sockets)=ripd-https@shop\.socket|User=[A-Za-z_][A-Za-z0-9_.-]*|Group=)$`)
+	line := regexp.MustCompile(`^(|#[^\n\\]*|\[(Unit|Socket|Service)\]|SourcePath=/etc/ripd/shop\.toml|ListenStream=[^\\]*|(Wants|Sockets)=ripd-(https|metrics)@shop\.socket|User=[A-Za-z_][A-Za-z0-9_.-]*|Group=)$`)
 	f.Fuzz(func(t *testing.T, data []byte) {
 		app, _ := config.ReadUnits("/etc/ripd/shop.toml", data)
 		keepUsable(app, func(string) {})
-		for text := range strings.SplitSeq(socketDropIn(app, nil)+secureDropIn(app, nil)+serviceDropIn(app), "\n") {
+		all := socketDropIn(app, nil) + serviceDropIn(app)
+		for _, s := range seconds(app) {
+			all += s.dropIn(app, nil)
+		}
+		for text := range strings.SplitSeq(all, "\n") {
 			if !line.MatchString(text) {
 				t.Errorf("%q", text)
 			}

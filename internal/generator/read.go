@@ -136,6 +136,7 @@ func readFile(path string, owner int) ([]byte, error) {
 func keepUsable(app *config.Units, warn func(string)) {
 	app.HTTP = usable(app.HTTP, app.HTTPOrigin+": listen.http", warn)
 	app.HTTPS = usable(app.HTTPS, app.HTTPSOrigin+": listen.https", warn)
+	app.Metrics = usable(app.Metrics, app.MetricsOrigin+": listen.metrics", warn)
 }
 
 func usable(addresses []config.Address, where string, warn func(string)) (list []config.Address) {

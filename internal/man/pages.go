@@ -64,7 +64,7 @@ const underSystemd = `The file /etc/ripd/APP.toml says everything about an app. 
 file; ripd-generator(8) has written what they need. "systemctl enable --now ripd@APP" opens the sockets and starts the app, now
 and at each boot.
 
-systemd holds the sockets, for clients (ripd@APP.socket, and ripd-https@APP.socket where the file has listen.https) and for operators (ripd-control@APP.socket). While ripd is
+systemd holds the sockets, for clients (ripd@APP.socket, ripd-https@APP.socket where the file has listen.https, and ripd-metrics@APP.socket where it has listen.metrics) and for operators (ripd-control@APP.socket). While ripd is
 restarted, or has crashed, clients wait and are served by the next one.
 
 "systemctl reload ripd@APP" replaces the workers and returns the verdict. "systemctl stop ripd@APP.socket ripd@APP" ends an app;

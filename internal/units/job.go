@@ -115,7 +115,7 @@ func (b *Bus) Disable(ctx context.Context, app App) error {
 func (b *Bus) files(ctx context.Context, method string, app App, flags ...any) error {
 	units := []string{app.Service.Name}
 	for _, s := range app.Sockets {
-		if s.secure() && method == "EnableUnitFiles" {
+		if s.second() && method == "EnableUnitFiles" {
 			continue // the clients' socket brings it along
 		}
 		units = append(units, s.Name)

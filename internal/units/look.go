@@ -87,10 +87,13 @@ type Socket struct {
 // Control tells whether it is the operators' socket.
 func (s *Socket) Control() bool { return strings.HasPrefix(s.Name, "ripd-control@") }
 
-// secure tells whether it is the socket of clients that speak TLS.
-func (s *Socket) secure() bool { return strings.HasPrefix(s.Name, "ripd-https@") }
+// second tells whether it is one that the clients' socket brings along where the file
+// asks for it: that of clients that speak TLS, or that of the metrics.
+func (s *Socket) second() bool {
+	return strings.HasPrefix(s.Name, "ripd-https@") || strings.HasPrefix(s.Name, "ripd-metrics@")
+}
 
-// wanted tells whether an app has an https socket: each could, since its template is
+// wanted tells whether an app has a second socket: each could, since its template is
 // there. The generator or an administrator has written of it, or it is in use.
 func wanted(s *Socket, p map[string]dbus.Variant) bool {
 	return s.Active != "inactive" || strings.HasPrefix(s.Enabled, "enabled") || len(get[[]string](p, "DropInPaths")) > 0
@@ -162,7 +165,7 @@ func (b *Bus) App(ctx context.Context, name string) (App, error) {
 			return app, err
 		}
 		socket := Socket{Unit: unitOf(unit, p), Backlog: get[uint32](p, "Backlog")}
-		if socket.Load == "not-found" || socket.secure() && !wanted(&socket, p) {
+		if socket.Load == "not-found" || socket.second() && !wanted(&socket, p) {
 			continue
 		}
 		for _, pair := range get[[][]any](p, "Listen") {

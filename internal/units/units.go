@@ -80,10 +80,10 @@ func Service(app string) string { return "ripd@" + app + ".service" }
 
 // The socket units of an app, by role. Not every version has all of them.
 func sockets(app string) []string {
-	return []string{"ripd@" + app + ".socket", "ripd-https@" + app + ".socket", "ripd-control@" + app + ".socket"}
+	return []string{"ripd@" + app + ".socket", "ripd-https@" + app + ".socket", "ripd-metrics@" + app + ".socket", "ripd-control@" + app + ".socket"}
 }
 
-var unitForm = regexp.MustCompile(`^ripd(?:-https|-control)?@([A-Za-z0-9_.-]+)\.(?:service|socket)$`)
+var unitForm = regexp.MustCompile(`^ripd(?:-https|-metrics|-control)?@([A-Za-z0-9_.-]+)\.(?:service|socket)$`)
 
 // AppOf gives the app that a unit belongs to; "" when it is none of ripd's.
 func AppOf(unit string) string {

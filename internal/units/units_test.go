@@ -30,7 +30,7 @@ func connect(t *testing.T, s *unitstest.Systemd) *Bus {
 
 func TestNames(t *testing.T) {
 	for unit, want := range map[string]string{
-		"ripd@shop.service": "shop", "ripd@my-shop.2.socket": "my-shop.2", "ripd-https@a.socket": "a", "ripd-control@a.socket": "a",
+		"ripd@shop.service": "shop", "ripd@my-shop.2.socket": "my-shop.2", "ripd-https@a.socket": "a", "ripd-metrics@a.socket": "a", "ripd-control@a.socket": "a",
 		"ripd.slice": "", "ripd@.service": "", "xripd@a.service": "", "ripd@a.timer": "", "ripd@a/b.service": "",
 	} {
 		if got := AppOf(unit); got != want {
