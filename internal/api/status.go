@@ -38,7 +38,26 @@ type Status struct {
 	Groups            *Groups      `json:"groups,omitempty"`    // the workers' control groups; absent: a ripd that knows none
 	Preloaded         []Preloaded  `json:"preloaded,omitempty"` // what workers are forked from; absent: each loads the app
 	Notes             []string     `json:"notes,omitempty"`     // what ripd decided for itself, or wants an operator to know
+
+	Certificates []Certificate `json:"certificates,omitempty"` // those in force, and those that are awaited; absent: no https
 }
+
+// Certificate is one of those that clients of the https listeners get, or one that ripd
+// still awaits.
+type Certificate struct {
+	Names     []string  `json:"names"`              // the first ones, and how many there are more
+	Source    string    `json:"source"`             // CertificateFile or CertificateACME
+	Issuer    string    `json:"issuer,omitempty"`   // who has signed it; absent: it is awaited
+	Ends      time.Time `json:"ends,omitzero"`      // when it ends; absent: it is awaited
+	Problem   string    `json:"problem,omitempty"`  // why the last attempt to get or renew it failed
+	ProblemAt time.Time `json:"problemAt,omitzero"` // when that was
+}
+
+// Where a certificate comes from.
+const (
+	CertificateFile = "file" // files of the settings, systemd's credentials, or ripd itself in the foreground
+	CertificateACME = "acme" // an authority that ripd has asked
+)
 
 // Groups are the control groups that ripd gives to its workers, one each.
 type Groups struct {

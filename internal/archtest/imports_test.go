@@ -37,6 +37,7 @@ var mayImport = map[string][]string{
 	"internal/cli":      {"api", "config", "doctor", "units"},
 	"internal/doctor":   {"api", "config", "units"},
 	"internal/units":    {},
+	"internal/acme":     {"config"},
 	"internal/certs":    {"config"},
 	"internal/control":  {"api"},
 	"internal/pool":     {"config"},
@@ -50,6 +51,7 @@ var mayImport = map[string][]string{
 	"internal/bench":    {},
 	"internal/e2e":      {},
 
+	"internal/acme/acmetest":       {"testkit"},
 	"internal/control/controltest": {"control", "api"},
 	"internal/units/unitstest":     {"testkit"},
 
@@ -59,7 +61,7 @@ var mayImport = map[string][]string{
 }
 
 // testHelpers are packages that nothing but tests may import.
-var testHelpers = []string{"internal/testkit", "internal/archtest", "internal/box", "internal/control/controltest", "internal/units/unitstest", "internal/wscases"}
+var testHelpers = []string{"internal/testkit", "internal/archtest", "internal/box", "internal/control/controltest", "internal/units/unitstest", "internal/wscases", "internal/acme/acmetest"}
 
 // internalImports gives each package's imports under internal, tests not
 // counted.

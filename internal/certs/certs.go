@@ -75,7 +75,7 @@ type Set struct {
 }
 
 // ErrNone is what Load says of no pairs.
-var ErrNone = errors.New("https needs a certificate: set tls.certificate and tls.key")
+var ErrNone = errors.New("https needs a certificate: set tls.certificate and tls.key, or tls.acme")
 
 // Load reads the pairs. An error says what is wrong with which file.
 func Load(pairs []Pair) (*Set, error) {
@@ -145,15 +145,17 @@ func (s *Set) Describe() string {
 	var texts []string
 	for i := range s.list {
 		leaf := s.list[i].Leaf
-		texts = append(texts, fmt.Sprintf("%s until %s", strings.Join(namesOf(leaf), ", "), leaf.NotAfter.UTC().Format("2006-01-02 15:04 MST")))
+		texts = append(texts, fmt.Sprintf("%s until %s", strings.Join(NamesOf(leaf), ", "), leaf.NotAfter.UTC().Format("2006-01-02 15:04 MST")))
 	}
 	return strings.Join(texts, "; ")
 }
 
-// maxNames is how many names of a certificate Describe tells.
+// maxNames is how many names of a certificate NamesOf tells.
 const maxNames = 4
 
-func namesOf(leaf *x509.Certificate) []string {
+// NamesOf gives the names of a certificate for people: the first ones, and how many
+// there are more.
+func NamesOf(leaf *x509.Certificate) []string {
 	names := slices.Clone(leaf.DNSNames)
 	for _, ip := range leaf.IPAddresses {
 		names = append(names, ip.String())
@@ -167,47 +169,67 @@ func namesOf(leaf *x509.Certificate) []string {
 	return names
 }
 
-// Ends is when the first of the certificates ends.
-func (s *Set) Ends() time.Time {
-	first := s.list[0].Leaf.NotAfter
+// Ends is when the first of the certificates ends; zero when there are none.
+func (s *Set) Ends() (first time.Time) {
 	for i := range s.list {
-		if t := s.list[i].Leaf.NotAfter; t.Before(first) {
+		if t := s.list[i].Leaf.NotAfter; first.IsZero() || t.Before(first) {
 			first = t
 		}
 	}
 	return first
 }
 
+// Leaves gives the certificates without their chains, in their order. Do not change
+// them.
+func (s *Set) Leaves() (list []*x509.Certificate) {
+	for i := range s.list {
+		list = append(list, s.list[i].Leaf)
+	}
+	return list
+}
+
 // choose finds the certificate for a client: the first that has the name that it
 // asks for and that it can use, else the first.
-func (s *Set) choose(hello *tls.ClientHelloInfo) *tls.Certificate {
+func (s *Set) choose(hello *tls.ClientHelloInfo) (*tls.Certificate, error) {
 	if len(s.list) > 1 {
-		for i := range s.list {
-			if hello.SupportsCertificate(&s.list[i]) == nil {
-				return &s.list[i]
-			}
+		if c := s.matching(hello); c != nil {
+			return c, nil
 		}
 	}
-	return &s.list[0]
+	if len(s.list) == 0 {
+		return nil, ErrNone
+	}
+	return &s.list[0], nil
+}
+
+// matching finds the first that has the name that the client asks for and that it can
+// use; nil when there is none.
+func (s *Set) matching(hello *tls.ClientHelloInfo) *tls.Certificate {
+	for i := range s.list {
+		if hello.SupportsCertificate(&s.list[i]) == nil {
+			return &s.list[i]
+		}
+	}
+	return nil
 }
 
 // Store holds the set in force. Its methods may be called from several goroutines
 // at once.
 type Store struct {
 	set    atomic.Pointer[Set]
+	more   Source // nil: none
 	config *tls.Config
 }
 
-// NewStore returns a store with a first set.
-func NewStore(first *Set) *Store {
-	s := &Store{}
+// NewStore returns a store with a first set, and a source of more certificates, or nil.
+func NewStore(first *Set, more Source) *Store {
+	s := &Store{more: more}
 	s.set.Store(first)
 	s.config = &tls.Config{
-		MinVersion: tls.VersionTLS12,
-		NextProtos: []string{"http/1.1"},
-		GetCertificate: func(hello *tls.ClientHelloInfo) (*tls.Certificate, error) {
-			return s.set.Load().choose(hello), nil
-		},
+		MinVersion:         tls.VersionTLS12,
+		NextProtos:         []string{"http/1.1"},
+		GetCertificate:     s.certificate,
+		GetConfigForClient: s.challenge,
 		// Records of 16 KB from the start: an answer that has come is given on in
 		// as few writes as it takes.
 		DynamicRecordSizingDisabled: true,

@@ -58,7 +58,7 @@ func TestChoosesByName(t *testing.T) {
 	dir := t.TempDir()
 	one := testkit.NewCertificate(t, dir, "one", "one.example", "www.one.example")
 	two := testkit.NewCertificate(t, dir, "two", "*.two.example")
-	s := NewStore(load(t, pairOf(one), pairOf(two)))
+	s := NewStore(load(t, pairOf(one), pairOf(two)), nil)
 	for name, want := range map[string]string{
 		"one.example": "one.example", "www.one.example": "one.example", "a.two.example": "*.two.example", "A.TWO.example": "*.two.example",
 		"a.b.two.example": "one.example", "other.example": "one.example", "": "one.example",
@@ -117,7 +117,7 @@ func TestLoadSaysWhatIsWrong(t *testing.T) {
 		t.Fatal(err)
 	}
 	for want, pairs := range map[string][]Pair{
-		"https needs a certificate: set tls.certificate and tls.key":                              nil,
+		"https needs a certificate: set tls.certificate and tls.key, or tls.acme":                 nil,
 		"tls.certificate " + dir + "/x: there is no such file":                                    {{dir + "/x", good.Key}},
 		"tls.key " + dir + "/x: there is no such file":                                            {{good.Cert, dir + "/x"}},
 		"tls.key " + dir + ": it is not a regular file":                                           {{good.Cert, dir}},
@@ -157,7 +157,7 @@ func (l *lines) count(part string) int {
 func TestWatch(t *testing.T) {
 	dir := t.TempDir()
 	c := testkit.NewCertificate(t, dir, "c", "first.example")
-	s := NewStore(load(t, pairOf(c)))
+	s := NewStore(load(t, pairOf(c)), nil)
 	log := &lines{}
 	quit, ticks, done := make(chan struct{}), make(chan time.Time), make(chan struct{})
 	go func() {
@@ -258,7 +258,7 @@ func TestRenewalUnderLoad(t *testing.T) {
 	dir := t.TempDir()
 	a, b := testkit.NewCertificate(t, dir, "a", "a.example"), testkit.NewCertificate(t, dir, "b", "b.example")
 	sets := []*Set{load(t, pairOf(a)), load(t, pairOf(b))}
-	s := NewStore(sets[0])
+	s := NewStore(sets[0], nil)
 	end, done := make(chan struct{}), make(chan struct{})
 	go func() {
 		defer close(done)

@@ -83,7 +83,7 @@ func (w *watcher) look(now time.Time) {
 		}
 		set = w.store.Set()
 	}
-	if left := set.Ends().Sub(now); left < soonEnds && w.warned != set {
+	if ends := set.Ends(); !ends.IsZero() && ends.Sub(now) < soonEnds && w.warned != set {
 		w.warned = set
 		w.log.Warn("a certificate ends soon, or has ended", "certificates", set.Describe())
 	}

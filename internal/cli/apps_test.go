@@ -19,6 +19,10 @@ func shop() *controltest.App {
 			Totals:   api.Totals{Requests: 1234567, Errors: 12, QueueFull: 3, Retries: 2, BytesIn: 12345678, BytesOut: 4567890123},
 			LastRoll: &api.Roll{Kind: api.KindRestart, Verdict: api.VerdictDone, Generation: 7, At: now.Add(-5 * time.Minute), Took: api.Millis(3200 * time.Millisecond)},
 			Notes:    []string{"workers: 4, for 4 CPUs"},
+			Certificates: []api.Certificate{
+				{Names: []string{"*.shop.example", "shop.example"}, Source: api.CertificateFile, Issuer: "Let's Encrypt R10", Ends: now.Add(6*24*time.Hour + 5*time.Hour)},
+				{Names: []string{"blog.example"}, Source: api.CertificateACME, Issuer: "Let's Encrypt E5", Ends: now.Add(71*24*time.Hour + 5*time.Hour)},
+			},
 		},
 		WorkersAre: []api.Worker{
 			{ID: 1, PID: 4720, Generation: 7, State: api.WorkerReady, InFlight: 1, Handled: 308642, Memory: 123456789, CPU: api.Millis(92 * time.Second),
@@ -46,6 +50,10 @@ func blog() *controltest.App {
 		Rolling: &api.Rolling{Kind: api.KindRestart, Generation: 3, Index: 1, Of: 2, StartedAt: now.Add(-4 * time.Second), Message: "worker 1: waiting until it is ready"},
 		LastRoll: &api.Roll{Kind: api.KindRestart, Verdict: api.VerdictRolledBack, Generation: 2, At: now.Add(-30 * time.Second), Took: api.Millis(2 * time.Second),
 			Reason: "worker 1 ended before it was ready: exit status 1", Output: []string{"app.rb:3:in `require': cannot load such file -- sinatra (LoadError)"}},
+		Certificates: []api.Certificate{
+			{Names: []string{"blog.example"}, Source: api.CertificateACME, Problem: "solving challenge: blog.example: [blog.example] authorization failed: HTTP 403 urn:ietf:params:acme:error:unauthorized - \x1b[31mno proof", ProblemAt: now.Add(-40 * time.Second)},
+			{Names: []string{"www.blog.example"}, Source: api.CertificateACME, Issuer: "Let's Encrypt E5", Ends: now.Add(-time.Hour)},
+		},
 		Preloaded: []api.Preloaded{{PID: 108, Generation: 2, Memory: 62914560, Forks: 10}},
 		CrashLoops: []api.CrashLoop{{Worker: 2, Count: 5, NextStart: now.Add(16 * time.Second), Exit: "exit status 1",
 			LastWords: []string{"\x1b[31mError\x1b[0m: connect ECONNREFUSED 127.0.0.1:5432, the database of this app does not answer at all, whatever we try", "    at main (/srv/blog/index.js:7:3)"}}},

@@ -43,6 +43,7 @@ func (s *session) printStatus(st api.Status) {
 	for i, u := range st.URLs {
 		s.field([]string{"url", ""}[min(i, 1)], clean(u))
 	}
+	s.printCertificates(st.Certificates, now)
 	s.field("workers", workersLine(st.Workers))
 	for _, p := range st.Preloaded {
 		s.field("preloaded", fmt.Sprintf("by process %d of generation %d, %s, %s forked", p.PID, p.Generation, size(uint64(p.Memory)), counted(p.Forks, "worker")))

@@ -33,7 +33,10 @@ const (
 	MaxHSTSBytes = 256
 	// MaxIndexBytes is the length of a file's name (NAME_MAX).
 	MaxIndexBytes = 255
-	// MaxListeners is the number of addresses of one kind, and of certificates.
+	// MaxACMETextBytes is the length of tls.acme_email, acme_directory and acme_key_id.
+	MaxACMETextBytes = 512
+	// MaxListeners is the number of addresses of one kind, of certificates, and of
+	// names in tls.acme.
 	MaxListeners = 64
 )
 

@@ -225,6 +225,21 @@ type TLS struct {
 	RedirectHTTP bool
 	// HSTS is the value of Strict-Transport-Security, "" for none.
 	HSTS string
+	// ACME are the names for which ripd gets certificates by itself, in lower case and
+	// without a final dot. Empty: none.
+	ACME []string
+	// ACMEEmail is the address that an authority may write to, "" for none.
+	ACMEEmail string
+	// ACMEDirectory is the URL of the authority's directory. Default
+	// DefaultACMEDirectory.
+	ACMEDirectory string
+	// ACMERoot is a file of certificates, in PEM, of which one vouches for the
+	// directory's own. "": those that the system trusts.
+	ACMERoot string
+	// ACMEKeyID names an account at the authority to which ripd's is bound (external
+	// account binding, RFC 8555 section 7.3.4); "": none. ACMEKey is the file with that
+	// account's key; "": systemd's credential.
+	ACMEKeyID, ACMEKey string
 }
 
 // Reload says when changed code is loaded.

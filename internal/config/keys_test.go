@@ -93,6 +93,19 @@ key = ["x.key", "y.key"]`}, map[string]string{`"x"`: "a certificate without its 
 certificate = "x.crt"`}, map[string]string{`"x"`: "a key without its certificate", `["x", "y"]
 certificate = "x"`: "there are 2 keys for 1 certificates", `[1]`: "wanted a string"}},
 	"tls.redirect_http": {[]string{`false`}, map[string]string{`true`: "there is no https listener", `1`: "wanted true or false"}},
+	"tls.acme": {[]string{`[]`}, map[string]string{
+		`["shop.example.com"]`: "there is no https listener", `"shop.example.com"`: `write ["shop.example.com"]`, `[3]`: "wanted a string", `[""]`: "the name is empty",
+		`["*.example.com"]`: "a wildcard needs a proof in the DNS", `["192.0.2.1"]`: "it is an address", `["[2001:db8::1]"]`: "it is an address", `["a_b.example.com"]`: "not a host's name",
+		`["a..com"]`: "not a host's name", `["-a.com"]`: "not a host's name", `["shop.example.com:443"]`: "not a host's name", `["https://shop.example.com"]`: "not a host's name", `["bücher.com"]`: "written as xn--",
+		`["` + strings.Repeat("x", maxLabelBytes+1) + `.com"]`: "not a host's name", `["` + strings.Repeat("x.", 126) + `com"]`: "at most 253 bytes"}},
+	"tls.acme_email": {[]string{`""`, `"a@example.com"`}, map[string]string{
+		`"me"`: "is not one address", `"a@b.com, c@d.com"`: "is not one address", `1`: "wanted a string", `"@` + strings.Repeat("x", MaxACMETextBytes) + `"`: "512 is the most"}},
+	"tls.acme_directory": {[]string{`"https://ca.example/dir"`, `"https://127.0.0.1:14000/dir"`}, map[string]string{
+		`""`: "is not the URL of a directory", `"http://ca.example/dir"`: "it begins with https://", `"ca.example/dir"`: "is not the URL", `"https://a:b@ca.example/"`: "is not the URL", `"https:///dir"`: "is not the URL",
+		`7`: "wanted a string", `"https://ca/` + strings.Repeat("x", MaxACMETextBytes) + `"`: "512 is the most"}},
+	"tls.acme_root":   {[]string{`""`, `"ca.pem"`}, map[string]string{`[]`: "found a list", `"~/ca.pem"`: "~ is not replaced"}},
+	"tls.acme_key_id": {[]string{`""`, `"kid-1"`}, map[string]string{`1`: "wanted a string", `"` + strings.Repeat("x", MaxACMETextBytes+1) + `"`: "512 is the most"}},
+	"tls.acme_key":    {[]string{`""`}, map[string]string{`"acme.key"`: "there is a key without its account", `true`: "found true"}},
 	"tls.hsts": {[]string{`""`, `"max-age=5"`, `"Max-Age=5; includeSubDomains"`}, map[string]string{
 		`"x"`: "has no max-age", `"max-age=1\r\nX: y"`: "characters that a field cannot have", `"max-age=1;` + strings.Repeat("x", MaxHSTSBytes) + `"`: "is the most", `5`: "wanted a string"}},
 

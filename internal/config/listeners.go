@@ -90,6 +90,7 @@ func (l *loader) finishTLS() {
 	if t.RedirectHTTP && len(l.cfg.Listen.HTTPS) == 0 && !l.cfg.Proxy.Trusted.Any() && !l.failed("listen.https", "proxy.trusted") {
 		l.failKey("tls.redirect_http", faultf("there is no https listener to redirect to").hinted(`write https = ["443"] below [listen], or name the proxy that speaks TLS in proxy.trusted`))
 	}
+	l.finishACME()
 	switch h := t.HSTS; {
 	case h == "":
 	case !strings.Contains(strings.ToLower(h), "max-age="):

@@ -25,6 +25,7 @@ func TestDefaults(t *testing.T) {
 		Limits:      Limits{Header: 32 << 10, Body: 100 << 20, Buffer: 64 << 10, ResponseSpool: 1 << 30, Connections: 16384, Line: 16 << 10},
 		Proxy:       Proxy{RequestBuffering: true, StatusPath: "/status"},
 		Static:      Static{Index: "index.html", Precompressed: true, CacheControl: "no-cache"},
+		TLS:         TLS{ACMEDirectory: DefaultACMEDirectory},
 		Reload:      Reload{Mode: ModeProcess},
 		Log:         Log{Access: AccessHuman, AccessTo: AccessToAuto, Slow: time.Second, Sample: 100, Level: slog.LevelInfo},
 		Compression: Compression{Codings: []string{}, Level: 4, MinSize: 1 << 10, Types: c.Compression.Types, Streams: 64},

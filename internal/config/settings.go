@@ -24,6 +24,7 @@ const (
 	kindEnvCredentials
 	kindCodings
 	kindTypes
+	kindHosts // DNS names
 )
 
 // setting is one row of the table: all that is known about one key.

@@ -322,6 +322,37 @@ var mainSettings = []setting{
 		doc: "The value of `Strict-Transport-Security` in all answers over HTTPS that have none from the app: browsers then ask for the site over HTTPS only, for so many seconds. The flag means a year. " +
 			"Browsers do not forget it when it is taken out: begin with a small `max-age`.",
 	},
+	{
+		key: "tls.acme", def: `[]`, kind: kindHosts, sample: `["shop.example.com", "www.shop.example.com"]`,
+		field: func(c *Config) any { return &c.TLS.ACME },
+		doc: "The names for which ripd gets certificates by itself, and renews them, from an authority that speaks ACME: one certificate each. Whoever writes names here agrees to the authority's terms. " +
+			"They are names of hosts: wildcards need a proof in the DNS, which ripd does not give. A name that a file of `certificate` has too is served from the file. See [TLS](tls.md#certificates-by-themselves).",
+	},
+	{
+		key: "tls.acme_email", def: `""`, kind: kindText, sample: `"admin@example.com"`,
+		field: func(c *Config) any { return &c.TLS.ACMEEmail },
+		doc:   "The address that the authority may write to. Some want one.",
+	},
+	{
+		key: "tls.acme_directory", def: `"` + DefaultACMEDirectory + `"`, kind: kindText, sample: `"https://ca.example.com/acme/directory"`,
+		field: func(c *Config) any { return &c.TLS.ACMEDirectory },
+		doc:   "Where the authority's directory is. The default is Let's Encrypt; to try out, take its `https://acme-staging-v02.api.letsencrypt.org/directory`, whose certificates nobody trusts, and which bears more attempts.",
+	},
+	{
+		key: "tls.acme_root", def: `""`, kind: kindPath, sample: `"/etc/ripd/tls/ca.pem"`,
+		field: func(c *Config) any { return &c.TLS.ACMERoot },
+		doc:   "A file with certificates of authorities, in PEM, that vouch for the directory's own certificate: for a private authority. Without it: those that the system trusts.",
+	},
+	{
+		key: "tls.acme_key_id", def: `""`, kind: kindText, sample: `"kid-1"`,
+		field: func(c *Config) any { return &c.TLS.ACMEKeyID },
+		doc:   "The account at the authority to which ripd's own is bound, where the authority wants that (external account binding).",
+	},
+	{
+		key: "tls.acme_key", def: `""`, kind: kindPath, sample: `"/etc/ripd/tls/acme.key"`,
+		field: func(c *Config) any { return &c.TLS.ACMEKey },
+		doc:   "The file with the key to the account of `acme_key_id`, as the authority wrote it (base64url). Without it: the systemd credential `tls.acme_key`.",
+	},
 
 	{
 		key: "static.root", def: `""`, kind: kindText, sample: `"public"`,

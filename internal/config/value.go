@@ -121,6 +121,8 @@ func (s *setting) parse(r raw, base string) (any, *fault) {
 		return parseCodings(r)
 	case kindTypes:
 		return parseTypes(r)
+	case kindHosts:
+		return parseHosts(r)
 	case kindPath:
 		return parsePath(r, base)
 	case kindPaths:

@@ -14,6 +14,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"ripd/internal/acme"
 	"ripd/internal/adapter"
 	"ripd/internal/api"
 	"ripd/internal/certs"
@@ -50,8 +51,10 @@ type app struct {
 	dir          string // of the sockets
 	lock         *nameLock
 	programs     adapter.Programs
-	fronts       []front      // the clients' listeners
-	certs        *certs.Store // nil without https
+	fronts       []front             // the clients' listeners
+	certs        *certs.Store        // nil without https
+	acme         *acme.Manager       // likewise
+	acmeNext     chan *acme.Settings // holds one: what a reload has read
 	urls         []string
 	frontDoor    net.Listener   // ripd's own control socket, rip_….ctl.sock
 	workerDoor   net.Listener   // after an upgrade, a door for this ripd's workers alone
@@ -216,7 +219,7 @@ func (a *app) openData(first *release) (err error) {
 	if err != nil {
 		return err
 	}
-	options := proxy.Options{Files: files, Config: a.config, Access: a.journal.Access, Metrics: a.metrics, Log: a.log}
+	options := proxy.Options{Files: files, Config: a.config, Access: a.journal.Access, Metrics: a.metrics, Log: a.log, Proofs: a.proof}
 	// In the mode "module", workers report the files alone that they cannot
 	// load anew themselves.
 	if a.config.Reload.Mode != config.ModeNone {
@@ -250,7 +253,7 @@ func (a *app) openSupervisor(first *release) (err error) {
 		starter: starter, retain: a.molds.retain, loading: a.molds.words,
 		seating: a.seats, now: time.Now, random: mathrand.New(mathrand.NewPCG(mathrand.Uint64(), mathrand.Uint64())),
 		backoff: func() backoff { return worker.NewBackoff(mathrand.Float64) },
-		prepare: preparer{a.input, a.programs, a.groups, a.loadCertificates}.prepare, aside: func(f func()) { go f() }, commit: a.commit,
+		prepare: preparer{a.input, a.programs, a.groups, a.readPapers}.prepare, aside: func(f func()) { go f() }, commit: a.commit,
 		usage: readUsage, state: worker.ProcState, files: func(int, []string) {}, token: rand.Text,
 		socket: socketOf(a.dir, a.workerPrefix()), events: a.publish, count: &a.count, rolled: a.rolled,
 		ready: a.firstReady, settled: a.settled, log: a.log,
@@ -290,8 +293,8 @@ func (a *app) unwatched(err error) {
 // supervisor's goroutine calls it.
 func (a *app) commit(r *release) {
 	a.server.Configure(r.config)
-	if r.certs != nil {
-		a.certs.Put(r.certs)
+	if r.papers != nil {
+		a.commitPapers(r.papers)
 	}
 	if r.files != nil {
 		a.server.UseFiles(r.files)

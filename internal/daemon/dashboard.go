@@ -138,7 +138,11 @@ func rateWords(r float64) string {
 
 // line describes the moment.
 func (a *app) statusLine(r *report, snap pool.Snapshot) string {
-	return statusLine(r, snap.QueueLength, snap.QueueSize, a.rate.perSecond())
+	line := statusLine(r, snap.QueueLength, snap.QueueSize, a.rate.perSecond())
+	if text := a.awaited(); text != "" {
+		line += ", " + text
+	}
+	return line
 }
 
 // tellStatus tells systemd how the app is, once a second at most and when that has

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"net"
 	"os"
-	"path/filepath"
 	"slices"
 	"time"
 
@@ -89,7 +88,7 @@ func (a *app) openFront(f *front) (err error) {
 
 // openCertificates reads the certificates, if there is an https listener.
 func (a *app) openCertificates() error {
-	set, err := a.loadCertificates(a.config)
+	p, err := a.readPapers(a.config)
 	if errors.Is(err, certs.ErrNone) && len(a.config.Listen.HTTPS) == 0 {
 		// A socket that is still open, or was enabled by hand: no reason not to serve.
 		a.log.Warn("a socket from systemd is not used", "name", roleSecure, "problem", "listen.https is empty, and there is no certificate")
@@ -102,11 +101,10 @@ func (a *app) openCertificates() error {
 		a.urls = urlsOf(a.fronts)
 		return nil
 	}
-	if set != nil {
-		a.certs = certs.NewStore(set)
-		a.log.Info("certificates", "certificates", set.Describe())
+	if p == nil || err != nil {
+		return err
 	}
-	return err
+	return a.openPapers(p)
 }
 
 // loadCertificates reads what the settings name, what systemd has handed over, or, in
@@ -120,8 +118,11 @@ func (a *app) loadCertificates(c *config.Config) (*certs.Set, error) {
 	if err != nil {
 		return nil, err
 	}
+	if len(pairs) == 0 && len(c.TLS.ACME) > 0 {
+		return certs.None(), nil
+	}
 	if len(pairs) == 0 && c.Foreground {
-		p, trust, err := certs.SelfSigned(a.selfSignedDir())
+		p, trust, err := certs.SelfSigned(a.stateDir())
 		if err != nil {
 			return nil, err
 		}
@@ -133,26 +134,12 @@ func (a *app) loadCertificates(c *config.Config) (*certs.Set, error) {
 	return certs.Load(pairs)
 }
 
-// selfSignedDir is where the certificate for development is kept, for all apps of the
-// user (the XDG base directories; systemd.exec(5) for the first one).
-func (a *app) selfSignedDir() string {
-	if dir := a.getenv("STATE_DIRECTORY"); dir != "" {
-		return dir
-	}
-	if dir := a.getenv("XDG_STATE_HOME"); filepath.IsAbs(dir) {
-		return filepath.Join(dir, "ripd")
-	}
-	if home := a.getenv("HOME"); filepath.IsAbs(home) {
-		return filepath.Join(home, ".local", "state", "ripd")
-	}
-	return a.dir
-}
-
 // followCertificates takes renewed files over until ripd ends.
 func (a *app) followCertificates() {
 	if a.certs == nil {
 		return
 	}
+	a.tasks.Go(a.followACME)
 	a.tasks.Go(func() {
 		t := time.NewTicker(certs.WatchEvery)
 		defer t.Stop()

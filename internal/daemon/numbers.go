@@ -120,7 +120,9 @@ func (a *app) gauges() metrics.Gauges {
 		}
 	}
 	if a.certs != nil {
-		g.CertificateEnds = a.certs.Set().Ends()
+		g.CertificateEnds = a.certs.Ends()
+		g.ACMEAwaited = len(a.acme.Awaited())
+		g.ACMEObtained, g.ACMEFailed = a.acme.Attempts()
 	}
 	if r, alive := (operator{a}).report(); alive {
 		r.measure()

@@ -48,7 +48,7 @@ func (o operator) Status() api.Status {
 			ReadTimeouts: totals.ReadTimeouts, ClientsLeft: c.Left, Retries: totals.Retries,
 			Respawns: a.count.respawns.Load(), Rolls: a.count.rolls.Load(), Files: totals.Files, BytesIn: totals.BytesIn, BytesOut: totals.BytesOut,
 		},
-		Rolling: r.rolling, LastRoll: r.lastRoll, CrashLoops: r.loops, Groups: a.groups.status(), Preloaded: a.molds.list(), Notes: a.notes,
+		Rolling: r.rolling, LastRoll: r.lastRoll, CrashLoops: r.loops, Groups: a.groups.status(), Preloaded: a.molds.list(), Notes: a.notes, Certificates: a.certificates(),
 	}
 }
 

@@ -9,7 +9,6 @@ import (
 
 	"ripd/internal/adapter"
 	"ripd/internal/api"
-	"ripd/internal/certs"
 	"ripd/internal/config"
 	"ripd/internal/proxy"
 )
@@ -108,10 +107,10 @@ func rebase(path, from, to string) string {
 
 // preparer makes the releases of rolls.
 type preparer struct {
-	input        config.Input
-	programs     adapter.Programs
-	groups       groups
-	certificates func(*config.Config) (*certs.Set, error) // nil, nil without https
+	input    config.Input
+	programs adapter.Programs
+	groups   groups
+	papers   func(*config.Config) (*papers, error) // nil, nil without https
 }
 
 // prepare makes the release of a roll. A reload reads the settings again; what
@@ -119,7 +118,7 @@ type preparer struct {
 func (p preparer) prepare(kind string, old *release) (*release, []string, error) {
 	c := old.config
 	var notes []string
-	var set *certs.Set
+	var certificates *papers
 	var files *proxy.Files
 	if kind == api.KindReload {
 		next, err := config.Load(p.input)
@@ -127,7 +126,7 @@ func (p preparer) prepare(kind string, old *release) (*release, []string, error)
 			return nil, nil, fmt.Errorf("the settings stay as they were: %w", err)
 		}
 		c, notes = merge(c, next)
-		if set, err = p.certificates(c); err != nil {
+		if certificates, err = p.papers(c); err != nil {
 			return nil, nil, fmt.Errorf("the settings stay as they were: %w", err)
 		}
 		if files, err = proxy.OpenFiles(c); err != nil {
@@ -139,7 +138,7 @@ func (p preparer) prepare(kind string, old *release) (*release, []string, error)
 	if err != nil {
 		return nil, notes, err
 	}
-	r.certs, r.files = set, files
+	r.papers, r.files = certificates, files
 	return r, notes, nil
 }
 

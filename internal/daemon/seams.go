@@ -8,7 +8,6 @@ import (
 
 	"ripd/internal/adapter"
 	"ripd/internal/api"
-	"ripd/internal/certs"
 	"ripd/internal/config"
 	"ripd/internal/pool"
 	"ripd/internal/proxy"
@@ -104,7 +103,7 @@ type release struct {
 	app        string            // app, symbolic links resolved
 	env        map[string]string // env_file, then env_credentials, env and the plan's, of which the later wins
 	plan       *adapter.Plan     // nil for a program and for the demo
-	certs      *certs.Set        // that a reload has read; nil: those in force stay
+	papers     *papers           // that a reload has read; nil: those in force stay
 	files      *proxy.Files      // likewise
 }
 

@@ -268,6 +268,7 @@ func (a *app) close() {
 		a.heir.link.conn.Close() // ends inherit
 	}
 	a.tasks.Wait()
+	a.closeACME()
 	if a.handed != nil {
 		a.handed.Close()
 	}

@@ -334,6 +334,7 @@ func (u *upgrade) leave() {
 	u.words.Close()
 	a.linked = u.link // until the end: that is how the new one knows of it
 	a.log.Info("upgrade: another ripd serves; this one finishes what it has", "pid", u.pid, "version", u.hello.Version)
+	a.tasks.Go(a.closeACME) // the other one asks for certificates, and needs the locks
 	a.requestStop(fmt.Sprintf("process %d has taken over", u.pid))
 }
 

@@ -32,6 +32,10 @@ type Gauges struct {
 	// CertificateEnds is when the first of the certificates in force ends; the zero
 	// value, shown as 0, without any.
 	CertificateEnds time.Time
+	// ACMEAwaited is how many names of tls.acme have no certificate; ACMEObtained and
+	// ACMEFailed are attempts since the start.
+	ACMEAwaited              int
+	ACMEObtained, ACMEFailed uint64
 	// LogDropped is how many log lines were dropped since the start.
 	LogDropped uint64
 	// LogLeftOut is how many access lines were chosen for the journal, and left
@@ -63,6 +67,7 @@ type snapshots struct {
 	workerMemory, workerCPU            *prometheus.Desc
 	connections, logDropped, tunnels   *prometheus.Desc
 	logLeftOut, build, certificateEnds *prometheus.Desc
+	acmeAwaited, acmeAttempts          *prometheus.Desc
 }
 
 func newSnapshots(o Options) *snapshots {
@@ -89,6 +94,8 @@ func newSnapshots(o Options) *snapshots {
 		logDropped:      desc("ripd_log_dropped_total", "Log lines that were dropped because the output did not take them."),
 		logLeftOut:      desc("ripd_access_lines_left_out_total", "Access lines of errors and slow requests that the journal did not get because there were too many."),
 		certificateEnds: desc("ripd_tls_certificate_end_timestamp_seconds", "When the first of the certificates in force ends, in seconds since 1970; 0 without TLS."),
+		acmeAwaited:     desc("ripd_acme_awaited", "Names of tls.acme that have no certificate."),
+		acmeAttempts:    desc("ripd_acme_attempts_total", "Attempts to get a certificate by ACME, by result: obtained, failed.", "result"),
 		build:           desc("ripd_build_info", "Constant 1, with ripd's version and Go's as labels.", "version", "go_version"),
 	}
 }
@@ -98,6 +105,7 @@ func (s *snapshots) Describe(ch chan<- *prometheus.Desc) {
 	for _, d := range []*prometheus.Desc{
 		s.queueLength, s.queueSize, s.oldestWait, s.workers, s.workersBusy, s.workerMemory, s.workerCPU,
 		s.leases, s.connections, s.tunnels, s.logDropped, s.logLeftOut, s.build, s.certificateEnds,
+		s.acmeAwaited, s.acmeAttempts,
 	} {
 		ch <- d
 	}
@@ -133,5 +141,8 @@ func (s *snapshots) Collect(ch chan<- prometheus.Metric) {
 		ends = float64(g.CertificateEnds.Unix())
 	}
 	send(s.certificateEnds, prometheus.GaugeValue, ends)
+	send(s.acmeAwaited, prometheus.GaugeValue, float64(g.ACMEAwaited))
+	send(s.acmeAttempts, prometheus.CounterValue, float64(g.ACMEObtained), "obtained")
+	send(s.acmeAttempts, prometheus.CounterValue, float64(g.ACMEFailed), "failed")
 	send(s.build, prometheus.GaugeValue, 1, s.version, runtime.Version())
 }

@@ -287,6 +287,9 @@ func (c *conn) begin(h *headScratch, n int) (leave bool) {
 	if !r.from.secure && c.srv.redirects(&h.req) {
 		return c.redirect(h, n)
 	}
+	if reply := c.srv.proof(&h.req); reply != nil {
+		return c.answerHead(h, n, reply, causeACME)
+	}
 	if refused := c.check(&h.req); refused {
 		h.free()
 		return true

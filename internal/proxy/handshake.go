@@ -40,6 +40,9 @@ func (c *conn) handshake() bool {
 	state := s.tls.ConnectionState()
 	c.tls = strings.TrimPrefix(tls.VersionName(state.Version), "TLS ")
 	c.srv.metrics.Handshake(c.tls, state.DidResume)
+	if state.NegotiatedProtocol == acmeProtocol {
+		return false // the proof is given
+	}
 	c.deadline.Store(int64(c.srv.clock.now() + c.srv.config.Load().Timeouts.ClientIdle))
 	c.phase.Store(phaseIdle)
 	return true

@@ -66,6 +66,10 @@ type Options struct {
 	Broken func(report []byte) *Page
 	// Files are served without a worker until UseFiles brings others; nil: none are.
 	Files *Files
+	// Proofs gives the answer to an authority that looks for a proof that ripd asked
+	// for, or nil for what nobody asked for. It may read a file, but must not wait for
+	// anything else. Nil itself gives none.
+	Proofs func(host, path string) []byte
 	// SpoolDir takes the temporary files of bodies that are too large for
 	// memory. Empty means $TMPDIR, else /var/tmp.
 	SpoolDir string
@@ -79,6 +83,7 @@ type Server struct {
 	log      *slog.Logger
 	fresh    func() *Page
 	broken   func(report []byte) *Page
+	proofs   func(host, path string) []byte
 	spoolDir string
 	config   atomic.Pointer[config.Config]
 
@@ -115,7 +120,7 @@ var ErrClosed = errors.New("proxy: stopped")
 // New returns a server with its pool, whose events go to events. Stop ends it.
 func New(o Options, events func(pool.Event)) *Server {
 	s := &Server{
-		access: o.Access, metrics: o.Metrics, log: o.Log, fresh: o.Fresh, broken: o.Broken,
+		access: o.Access, metrics: o.Metrics, log: o.Log, fresh: o.Fresh, broken: o.Broken, proofs: o.Proofs,
 		spoolDir: spoolDir(o.SpoolDir), clock: newClock(time.Now), ids: newRequestIDs(),
 		kick: make(chan struct{}, 1), done: make(chan struct{}), quit: make(chan struct{}),
 		conns: map[*conn]struct{}{}, leases: map[*lease]struct{}{}, tunnels: map[*tunnel]struct{}{}, listeners: map[net.Listener]*acceptor{},

@@ -9,10 +9,6 @@ import (
 	"ripd/internal/http1"
 )
 
-// acmePrefix is where certificate authorities look for a proof over plain HTTP (RFC
-// 8555 section 8.3).
-const acmePrefix = "/.well-known/acme-challenge/"
-
 // standardHTTPS is the port that an https address need not name, RFC 9110 section
 // 4.2.2.
 const standardHTTPS = 443
@@ -30,21 +26,26 @@ func (s *Server) redirects(head *http1.Request) bool {
 // redirect answers the request whose head h fills the first n bytes of the buffer
 // with its https address. It reports whether to leave the callback.
 func (c *conn) redirect(h *headScratch, n int) (leave bool) {
-	defer h.free()
 	location := c.req.secureAddress(&h.req)
-	reply := http1.Reply{Status: 308, Location: location, Detail: "this server wants HTTPS"}
+	return c.answerHead(h, n, &http1.Reply{Status: 308, Location: location, Detail: "this server wants HTTPS"}, causeRedirect)
+}
+
+// answerHead answers a request at once, without its body: its head h fills the first n
+// bytes of the buffer. It reports whether to leave the callback.
+func (c *conn) answerHead(h *headScratch, n int, reply *http1.Reply, cause string) (leave bool) {
+	defer h.free()
 	r := &c.req
 	r.nameOnly(&h.req)
 	if h.req.HasBody() { // which is not waited for
 		c.dropBuffer()
 		r.close = true
-		r.respond(&reply, causeRedirect)
+		r.respond(reply, cause)
 		return true
 	}
 	c.consume(n)
 	c.phase.Store(phaseRunning)
 	c.deadline.Store(0)
-	r.respond(&reply, causeRedirect)
+	r.respond(reply, cause)
 	return false
 }
 

@@ -21,6 +21,7 @@ const (
 	causeStopping     = "stopping"
 	causeBroken       = "code-broken"
 	causeRedirect     = "redirect"
+	causeACME         = "acme"
 	causeDescriptors  = "no-descriptors"
 	causeStatic       = "static" // a file, without a worker
 	causeFileChanged  = "file-changed"

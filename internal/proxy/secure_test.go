@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"bytes"
 	"crypto/tls"
+	"errors"
 	"fmt"
 	"io"
 	"log/slog"
@@ -314,6 +315,67 @@ func TestRedirectToHTTPS(t *testing.T) {
 		}
 	}
 	c.ends() // the body of the last one was not waited for
+}
+
+// What an authority asks for is answered before redirects and without a worker; all
+// else below that path is the app's.
+func TestProofs(t *testing.T) {
+	r := newRig(t, func(o *proxy.Options) {
+		o.Config.TLS.RedirectHTTP = true
+		o.Proofs = func(host, path string) []byte {
+			if host == "shop.example:80" && path == "/.well-known/acme-challenge/token" {
+				return []byte("token.key")
+			}
+			return nil
+		}
+	})
+	r.worker(handler(echo))
+	defer r.stop(testkit.Timeout)
+	c := r.dial()
+	for _, test := range []struct {
+		request string
+		proof   bool
+	}{
+		{"GET /.well-known/acme-challenge/token HTTP/1.1\r\nHost: shop.example:80\r\n", true},
+		{"GET /.well-known/acme-challenge/token?a=b HTTP/1.1\r\nHost: shop.example:80\r\n", true},
+		{"GET /.well-known/acme-challenge/token HTTP/1.1\r\nHost: other.example:80\r\n", false},
+		{"GET /.well-known/acme-challenge/other HTTP/1.1\r\nHost: shop.example:80\r\n", false},
+		{"POST /.well-known/acme-challenge/token HTTP/1.1\r\nHost: shop.example:80\r\nContent-Length: 0\r\n", false},
+		{"GET /.well-known/acme-challenge/token HTTP/1.0\r\nConnection: keep-alive\r\n", false},
+		{"GET /.well-known/acme-challenge/token HTTP/1.1\r\nHost: shop.example:80\r\nContent-Length: 1\r\n", true}, // with its body left out: the connection ends
+	} {
+		c.write(test.request + "\r\n")
+		res, body := c.read("GET")
+		if res.StatusCode != 200 || (body == "token.key") != test.proof || test.proof && res.Header.Get("Content-Type") != "text/plain" {
+			t.Errorf("%q: %d %q", test.request, res.StatusCode, body)
+		}
+	}
+	c.ends()
+}
+
+// An authority that has found its proof in the handshake is done: nothing is served.
+func TestProofInTheHandshake(t *testing.T) {
+	cert := testkit.NewCertificate(t, t.TempDir(), "test", "test.example")
+	r := newRig(t, nil)
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	served := make(chan error, 1)
+	go func() {
+		served <- r.server.ServeTLS(l, &tls.Config{Certificates: []tls.Certificate{cert.Pair}, NextProtos: []string{"acme-tls/1"}})
+	}()
+	defer func() { r.stop(testkit.Timeout); <-served }()
+	settings := cert.Client("test.example")
+	settings.NextProtos = []string{"acme-tls/1"}
+	c, err := tls.Dial("tcp", l.Addr().String(), settings)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	if n, err := c.Read(make([]byte, 1)); n != 0 || !errors.Is(err, io.EOF) {
+		t.Errorf("%d bytes, %v", n, err)
+	}
 }
 
 // The version of TLS is in the access log.
