@@ -11,7 +11,7 @@
 //	admit.go    from a request's client to the queue
 //	header.go   the PROXY header with which a connection may begin
 //	origin.go   what a trusted proxy tells of the client
-//	secure.go   the TLS layer of a client connection
+//	secure.go   the TLS layer of a client connection; batch.go: its records together
 //	watch.go    notice meanwhile that the client leaves
 //	body.go     read a request's body before it is submitted
 //	lease.go    a slot's life: take the oldest request, connect, write it

@@ -21,7 +21,7 @@ const tlsBuffered = 2 * (5 + 16<<10 + 256)
 // from and writes to its wire, which never waits.
 //
 //	recv  → tls.Read  → wire.Read  → the socket, from inside of a RawConn callback
-//	write → tls.Write → wire.Write → the outlet: the socket, or the spool
+//	write → tls.Write → wire.Write → batch → the outlet: the socket, or the spool
 //
 // So what waits for a slow client in a spool is encrypted already.
 type secure struct {
@@ -41,6 +41,7 @@ type wire struct {
 	early   []byte  // came before the handshake began, behind a PROXY header
 	waits   bool    // in the handshake: Read waits
 	fd      uintptr // of the callback that runs, else
+	batch   batch   // of records on their way out
 	drained bool    // the socket was empty when it was last read
 }
 
@@ -57,6 +58,7 @@ func (nothing) Temporary() bool { return true }
 // beSecure gives a new connection its TLS layer.
 func (c *conn) beSecure(settings *tls.Config) {
 	s := &secure{conn: c, wire: wire{conn: c, waits: true}}
+	s.wire.batch.init(&c.out)
 	s.tls = tls.Server(&s.wire, settings)
 	c.secure, c.proto = s, protoHTTPS
 }
@@ -108,6 +110,10 @@ func (s *secure) write(b []byte) {
 	s.order.Lock()
 	defer s.order.Unlock()
 	s.conn.out.begun = true
+	if len(b) > batchLeast {
+		s.wire.batch.begin(&s.conn.out)
+		defer s.wire.batch.end(&s.conn.out)
+	}
 	// An error means that the client takes nothing any more, which the outlet knows.
 	_, _ = s.tls.Write(b)
 }
@@ -175,12 +181,12 @@ func (w *wire) await(b []byte) (int, error) {
 	return n, err
 }
 
-// Write sends b, or spools it.
+// Write sends b, which is a record, or spools it; or it waits for others in a batch.
 func (w *wire) Write(b []byte) (int, error) {
 	o := &w.conn.out
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	o.put(b)
+	w.batch.put(o, b)
 	if o.lost {
 		return 0, net.ErrClosed
 	}
