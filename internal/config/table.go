@@ -240,7 +240,7 @@ var mainSettings = []setting{
 	{
 		key: "timeouts.upgrade_idle", def: `"1h"`, kind: kindDuration, min: int64(MinTimeout), max: int64(MaxTimeout), zero: "never",
 		field: func(c *Config) any { return &c.Timeouts.UpgradeIdle },
-		doc:   "For the next byte, from either side, of a connection that was switched to another protocol. Then it is closed. See [WebSockets](websockets.md).",
+		doc:   "For the next byte, from either side, of a connection that was switched to another protocol. Then it is closed. It is closed, too, when its worker has taken nothing of what the client sent for so long, also if it sends itself. See [WebSockets](websockets.md).",
 	},
 	{
 		key: "timeouts.upgrade_drain", def: `"20s"`, kind: kindDuration, min: int64(MinTimeout), max: int64(MaxTimeout), zero: "none",

@@ -34,6 +34,7 @@ type tunnel struct {
 	forth, back flow
 	done        chan struct{} // closed when the goroutine of back has ended
 
+	stuck   stuck         // on the way to the worker
 	moved   atomic.Int64  // when a byte was passed on last, on the server's clock
 	closing atomic.Uint32 // the code of the close frames to be sent; 0: none
 	over    atomic.Bool   // both sides end now
@@ -151,10 +152,15 @@ func (t *tunnel) look(now time.Duration) {
 	case idle > 0 && now-time.Duration(t.moved.Load()) >= idle:
 		t.srv.reached(boundUpgradeIdle, "nothing came over a connection that was switched to another protocol, and it was closed")
 		t.leave(closeGoingAway, causeUpgradeIdle)
+	case idle > 0 && t.stuck.lasts(now, t.back.from) >= idle:
+		t.srv.reached(boundUpgradeIdle, "a worker took nothing of what came over a connection that was switched to another protocol, and it was closed")
+		t.leave(closeGoingAway, causeUpgradeIdle)
 	}
 }
 
 func (t *tunnel) toWorker(b []byte) error {
+	t.stuck.since.Store(max(1, int64(t.srv.clock.now())))
+	defer t.stuck.since.Store(0)
 	_, err := t.nc.Write(b)
 	return err
 }
