@@ -48,6 +48,8 @@ func (s *setting) format(value any) string {
 		return v.format()
 	case map[string]string:
 		return formatHidden(v)
+	case Accel:
+		return v.format()
 	case EnvCredentials:
 		return v.format()
 	}
@@ -96,6 +98,8 @@ func (s *setting) current(c *Config) any {
 	case *Peers:
 		return *p
 	case *map[string]string:
+		return *p
+	case *Accel:
 		return *p
 	case *EnvCredentials:
 		return *p

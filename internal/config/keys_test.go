@@ -116,6 +116,10 @@ certificate = "x"`: "there are 2 keys for 1 certificates", `[1]`: "wanted a stri
 	"static.cache_control": {[]string{`""`, `"no-cache"`}, map[string]string{`"a\r\nX: y"`: "not the value of a field", `5`: "wanted a string"}},
 	"static.immutable":     {[]string{`[]`, `["/assets/", "/packs/"]`}, map[string]string{`["assets"]`: "does not begin with /", `"/assets/"`: `write ["/assets/"]`}},
 	"static.links":         {[]string{`[]`, `["public", "/"]`}, map[string]string{`["nowhere"]`: "there is no such file", `[""]`: "one of the paths is empty", `"/x"`: `write ["/x"]`}},
+	"static.sendfile":      {[]string{`[]`, `["public", "/"]`}, map[string]string{`["nowhere"]`: "there is no such file", `[""]`: "one of the paths is empty", `"/x"`: `write ["/x"]`}},
+	"static.accel": {[]string{`{}`, `{ "/a/" = "public", "/b/" = "/" }`}, map[string]string{
+		`{ "/a" = "public" }`: "does not begin and end with /", `{ "a/" = "/" }`: "does not begin and end with /", `{ "/a/" = "nowhere" }`: "there is no such file",
+		`{ "/a/" = 3 }`: "/a/: found the number 3", `"x"`: "wanted a table of paths and folders"}},
 
 	"reload.mode":     {[]string{`"none"`, `"process"`}, map[string]string{`"module"`: "needs an adapter that loads code inside its process", `"proces"`: `did you mean "process"?`}},
 	"log.access":      {[]string{`"human"`, `"json"`, `"off"`}, map[string]string{`"jsn"`: `did you mean "json"?`, `false`: "wanted a string"}},

@@ -10,6 +10,7 @@ const (
 	kindPath
 	kindPaths // one path, or a list of them
 	kindTexts // a list of strings
+	kindAccel // a table of paths and folders
 	kindBool
 	kindInt
 	kindCount // a number, or "auto"
@@ -128,7 +129,7 @@ func sections() []string {
 
 // freeTables are the settings whose value is a table with keys that the user
 // chooses.
-var freeTables = []string{"env", "env_credentials"}
+var freeTables = []string{"env", "env_credentials", "static.accel"}
 
 // tables gives the names of all tables that a file can have.
 func tables() []string { return append(sections(), freeTables...) }

@@ -1,8 +1,10 @@
 package config
 
 import (
+	"maps"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 )
 
@@ -23,6 +25,51 @@ type Static struct {
 	Immutable []string
 	// Links are the absolute paths of folders to which links below Root may lead.
 	Links []string
+	// Sendfile are the absolute paths of folders whose files workers may name.
+	Sendfile []string
+	// Accel are such folders, and the paths that stand for them.
+	Accel Accel
+}
+
+// Accel says which folder stands for a path that begins and ends with a slash.
+type Accel map[string]string
+
+// format writes the table as the file has it.
+func (a Accel) format() string {
+	if len(a) == 0 {
+		return "{}"
+	}
+	pairs := slices.Sorted(maps.Keys(a))
+	for i, path := range pairs {
+		pairs[i] = quote(path) + " = " + quote(a[path])
+	}
+	return "{ " + strings.Join(pairs, ", ") + " }"
+}
+
+// parseAccel reads the table static.accel.
+func parseAccel(r raw) (Accel, *fault) {
+	if r.form != formTable {
+		return nil, faultf("found %s, wanted a table of paths and folders", r.describe())
+	}
+	if len(r.list) > MaxListeners {
+		return nil, faultf("has %d elements; %d is the most", len(r.list), MaxListeners)
+	}
+	if len(r.list) == 0 {
+		return nil, nil // as without the setting
+	}
+	a := Accel{}
+	for i, n := range r.names {
+		folder, f := parseText(r.list[i], "a folder in quotes")
+		switch {
+		case f != nil:
+			f.problem = n.text + ": " + f.problem
+			return nil, f.located(r.list[i].offset)
+		case !strings.HasPrefix(n.text, "/") || !strings.HasSuffix(n.text, "/"):
+			return nil, faultf("%s does not begin and end with /", quote(shorten(n.text))).hinted(`as in accel = { "/protected/" = "storage" }`).located(n.offset)
+		}
+		a[n.text] = folder
+	}
+	return a, nil
 }
 
 // parseTexts reads a list of strings.
@@ -42,6 +89,12 @@ func (l *loader) finishStatic() {
 	}
 	for i := range s.Links {
 		s.Links[i] = l.folder("static.links", s.Links[i])
+	}
+	for i := range s.Sendfile {
+		s.Sendfile[i] = l.folder("static.sendfile", s.Sendfile[i])
+	}
+	for _, path := range slices.Sorted(maps.Keys(s.Accel)) {
+		s.Accel[path] = l.folder("static.accel", s.Accel[path])
 	}
 	switch {
 	case s.Index == "":

@@ -387,6 +387,17 @@ var mainSettings = []setting{
 		field: func(c *Config) any { return &c.Static.Links },
 		doc:   "Folders to which symbolic links below `root` may lead. A link that leads elsewhere out of `root` is not followed, and its path is the app's.",
 	},
+	{
+		key: "static.sendfile", def: `[]`, kind: kindTexts, sample: `["/srv/shop/storage"]`,
+		field: func(c *Config) any { return &c.Static.Sendfile },
+		doc: "Folders from which the app may have ripd send files: it answers with `X-Sendfile`, the absolute path of a file in one of them, and no body. Relative paths start at the app's folder. " +
+			"See [Files that the app names](static-files.md#files-that-the-app-names).",
+	},
+	{
+		key: "static.accel", def: `{}`, kind: kindAccel, sample: `{ "/protected/" = "/srv/shop/storage" }`, noVar: true,
+		field: func(c *Config) any { return &c.Static.Accel },
+		doc:   "The same for `X-Accel-Redirect`, in which the app names a path: how such paths begin and end with a slash, and the folders that they stand for.",
+	},
 
 	{
 		key: "reload.mode", def: `"none"`, kind: kindChoice, options: []string{"none", "process", "module"}, sample: `"process"`,

@@ -129,6 +129,8 @@ func (s *setting) parse(r raw, base string) (any, *fault) {
 		return parsePaths(r, base)
 	case kindTexts:
 		return parseTexts(r)
+	case kindAccel:
+		return parseAccel(r)
 	}
 	return parseText(r, "a string")
 }
@@ -333,6 +335,8 @@ func assign(field, value any) {
 		*p = value.(Peers)
 	case *map[string]string:
 		*p = value.(map[string]string)
+	case *Accel:
+		*p = value.(Accel)
 	case *EnvCredentials:
 		*p = value.(EnvCredentials)
 	case *count:

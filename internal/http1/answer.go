@@ -15,6 +15,8 @@ type Out struct {
 	Vary   bool   // the answer depends on Accept-Encoding: its Vary says so
 	Coding string // the content coding that ripd applies, of which the fields tell; "": none
 
+	Unsent bool // X-Sendfile and X-Accel-Redirect are passed on, for a proxy in front
+
 	Trailers bool // the worker's trailers are passed on, and so is its Trailer field; needs Chunked
 }
 
@@ -52,6 +54,7 @@ var dropFromResponse = [kinds]bool{
 	kindDate:             true,
 	kindWorker:           true,
 	kindWorkerBusy:       true,
+	kindSendfile:         true, // but see Out.Unsent
 }
 
 // AppendResponse appends the head for the client, with the empty line. The
@@ -80,7 +83,7 @@ func (r *Response) AppendResponse(dst []byte, o *Out) []byte {
 		case kindTransportSecurity:
 			secured = true
 		}
-		if dropFromResponse[f.kind] && !(f.kind == kindTrailer && o.Trailers && o.Chunked) {
+		if dropFromResponse[f.kind] && !(f.kind == kindTrailer && o.Trailers && o.Chunked) && !(f.kind == kindSendfile && o.Unsent) {
 			continue
 		}
 		if r.conn.removes(r.Fields, f) {

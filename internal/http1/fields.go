@@ -34,6 +34,8 @@ const (
 	kindTransportSecurity           // Strict-Transport-Security
 	kindWorker                      // Rip-Worker-*: from the worker to ripd
 	kindWorkerBusy                  // Rip-Worker-Busy
+	kindSendfile                    // X-Sendfile, X-Accel-Redirect: a worker names a file
+	kindSendfileType                // X-Sendfile-Type, X-Accel-Mapping: ripd tells workers how
 	kindShadow                      // becomes the same CGI variable as a field with a rule
 	kinds                           // their number
 )
@@ -51,12 +53,12 @@ var knownFields = [...][]knownField{
 	6:  {{"expect", kindExpect}, {"cookie", kindKept}},
 	7:  {{"trailer", kindTrailer}, {"upgrade", kindUpgrade}, {"expires", kindExpires}},
 	9:  {{"forwarded", kindOrigin}, {"x-real-ip", kindOrigin}},
-	10: {{"connection", kindConnection}, {"keep-alive", kindHop}, {"set-cookie", kindKept}},
+	10: {{"x-sendfile", kindSendfile}, {"connection", kindConnection}, {"keep-alive", kindHop}, {"set-cookie", kindKept}},
 	12: {{"content-type", kindKept}, {"x-request-id", kindRequestMark}},
 	13: {{"cache-control", kindCacheControl}, {"authorization", kindKept}, {"last-modified", kindValidator}, {"content-range", kindKept}},
 	14: {{"content-length", kindContentLength}, {"http2-settings", kindHop}},
-	15: {{"x-forwarded-for", kindForwarded}, {"x-request-start", kindRequestMark}, {"rip-worker-busy", kindWorkerBusy}, {"x-forwarded-ssl", kindOrigin}},
-	16: {{"x-forwarded-host", kindForwarded}, {"content-encoding", kindKept}, {"proxy-connection", kindHop}},
+	15: {{"x-sendfile-type", kindSendfileType}, {"x-accel-mapping", kindSendfileType}, {"x-forwarded-for", kindForwarded}, {"x-request-start", kindRequestMark}, {"rip-worker-busy", kindWorkerBusy}, {"x-forwarded-ssl", kindOrigin}},
+	16: {{"x-accel-redirect", kindSendfile}, {"x-forwarded-host", kindForwarded}, {"content-encoding", kindKept}, {"proxy-connection", kindHop}},
 	17: {{"transfer-encoding", kindTransferEncoding}, {"x-forwarded-proto", kindForwarded}},
 	18: {{"proxy-authenticate", kindHop}, {"x-forwarded-scheme", kindOrigin}},
 	19: {{"proxy-authorization", kindHop}},

@@ -22,6 +22,10 @@ type Forward struct {
 	ContentLength int64 // of the body as it is sent to the worker; < 0: none is written
 	Chunked       bool  // the body is sent chunked; ContentLength is not written then
 
+	// The values of X-Sendfile-Type and X-Accel-Mapping, which tell the worker how it may
+	// name a file; "": left out.
+	SendfileType, AccelMapping string
+
 	// Upgrade is the value of Upgrade, from AppendProtocols; nil asks for no other
 	// protocol.
 	Upgrade []byte
@@ -46,6 +50,7 @@ var dropFromRequest = [kinds]bool{
 	kindForwardedMore:    true, // but see Forward.Trusted
 	kindWorker:           true,
 	kindWorkerBusy:       true,
+	kindSendfileType:     true,
 	kindShadow:           true,
 }
 
@@ -84,6 +89,12 @@ func (r *Request) AppendRequest(dst []byte, f *Forward) []byte {
 		dst = appendForwarded(dst, f)
 	}
 	dst = appendLine(dst, "X-Request-Id: ", f.RequestID)
+	if f.SendfileType != "" {
+		dst = append(append(append(dst, "X-Sendfile-Type: "...), f.SendfileType...), "\r\n"...)
+	}
+	if f.AccelMapping != "" {
+		dst = append(append(append(dst, "X-Accel-Mapping: "...), f.AccelMapping...), "\r\n"...)
+	}
 	if f.Upgrade != nil {
 		dst = appendUpgrade(dst, f.Upgrade)
 	}

@@ -18,6 +18,7 @@ type Response struct {
 
 	KeepAlive bool // the worker's connection may serve another request, after the body
 	Busy      bool // the worker refuses to begin: 503 with Rip-Worker-Busy
+	NamesFile bool // X-Sendfile or X-Accel-Redirect says what to send instead of the body
 	HeadLen   int  // bytes of the head
 
 	// Switching tells that what follows is not HTTP: 101, or a 2xx to CONNECT.
@@ -129,6 +130,8 @@ func (r *Response) interpret(method []byte) error {
 			body.addCoding(f.Value)
 		case kindConnection:
 			err = r.conn.add(f.Value)
+		case kindSendfile:
+			r.NamesFile = true
 		case kindWorkerBusy:
 			r.Busy = r.Status == 503
 		}

@@ -67,7 +67,7 @@ var classes = [...]string{0: "none", 1: "1xx", 2: "2xx", 3: "3xx", 4: "4xx", 5: 
 func knownRejections() []string {
 	return []string{
 		"queue-full", "queue-timeout", "no-worker", "stopping", "upgrades-full", "spool-failed", "no-descriptors",
-		"connect-failed", "connection-closed", "write-failed", "read-failed", "bad-answer", "read-timeout",
+		"connect-failed", "connection-closed", "write-failed", "read-failed", "bad-answer", "read-timeout", "file-refused",
 	}
 }
 
@@ -79,7 +79,7 @@ func knownRespawns() []string {
 	return []string{"exited", "start-failed", "connect-failed", "write-failed", "read-failed", "bad-answer", "read-timeout", "out-of-memory"}
 }
 
-func knownFiles() []string { return []string{"static"} }
+func knownFiles() []string { return []string{"static", "x-sendfile", "x-accel-redirect"} }
 
 func knownHandshakeFailures() []string {
 	return []string{"client-left", "cut", "plain-http", "protocol", "timeout"}

@@ -40,13 +40,14 @@ type answer struct {
 	coded   []byte // and with it
 	raw     []byte // room for a body
 	tail    []byte // what ends a chunked body
+	order   *order // what names a file instead; nil otherwise
 	report  []byte // what an adapter says of code that does not load; nil otherwise
 	body    int64
 }
 
 // reset readies the answer for the next request.
 func (a *answer) reset() {
-	a.stage, a.interim, a.flushed, a.body, a.report, a.coding = stageHead, 0, false, 0, nil, codingNone
+	a.stage, a.interim, a.flushed, a.body, a.report, a.coding, a.order = stageHead, 0, false, 0, nil, codingNone, nil
 	// Of a head that broke off it must forget how far it had looked.
 	a.head = http1.Response{Fields: a.head.Fields[:0]}
 }
@@ -74,6 +75,9 @@ func (l *lease) absorb() error {
 	}
 	n, err := a.bodyIn(l, b)
 	l.n = copy(l.in, b[n:])
+	if a.order != nil && a.stage == stageBody {
+		a.spare()
+	}
 	return err
 }
 
@@ -93,8 +97,12 @@ func (l *lease) headIn() error {
 		}
 		return nil
 	}
+	if a.head.NamesFile && l.ordered() {
+		return nil
+	}
 	a.out = http1.Out{
 		Date: l.srv.clock.httpDate(l.srv.clock.now()), RequestID: r.id[:], Trailers: r.trailers,
+		Unsent: a.head.NamesFile && l.frontSends(),
 	}
 	if r.from.secure {
 		a.out.HSTS = l.srv.config.Load().TLS.HSTS
@@ -109,6 +117,12 @@ func (l *lease) headIn() error {
 	if !l.offer() {
 		l.out = a.head.AppendResponse(l.out, &a.out)
 	}
+	a.begin()
+	return nil
+}
+
+// begin readies the answer for its body.
+func (a *answer) begin() {
 	a.stage = stageBody
 	switch {
 	case a.head.NoBody:
@@ -120,7 +134,6 @@ func (l *lease) headIn() error {
 			a.stage = stageComplete
 		}
 	}
-	return nil
 }
 
 // bodyIn passes the body on and returns how much of b belonged to it.
@@ -161,6 +174,9 @@ func (a *answer) chunksIn(l *lease, b []byte) (used int, err error) {
 
 // pass gives a piece of the body on, framed for the client.
 func (a *answer) pass(l *lease, data []byte) {
+	if a.order != nil {
+		return // the file is instead of it
+	}
 	a.body += int64(len(data))
 	if a.out.Chunked && a.coding == codingNone {
 		l.out = http1.AppendChunk(l.out, data)
@@ -199,5 +215,5 @@ const maxWithheld = 16 << 10
 // withheld reports whether the answer is kept back: another worker may answer
 // instead of one that is busy, and a page instead of a report.
 func (l *lease) withheld() bool {
-	return (l.answer.report != nil || l.answer.head.Busy && !l.req.retried) && len(l.out) <= maxWithheld
+	return l.answer.order != nil || (l.answer.report != nil || l.answer.head.Busy && !l.req.retried) && len(l.out) <= maxWithheld
 }

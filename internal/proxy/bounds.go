@@ -49,6 +49,7 @@ const (
 	noticeHeader
 	noticeLink
 	noticeUnreadable
+	noticeRefused
 	noticesEnd
 )
 

@@ -225,6 +225,10 @@ func (l *lease) settle() {
 	// taken, not with it in hand.
 	l.flush()
 	l.turn()
+	if l.answer.order != nil {
+		r.sendOrdered(l.answer.order)
+		return
+	}
 	if l.answer.report != nil && !l.answer.flushed {
 		l.out = l.out[:0]
 		r.respondPage(l.srv.broken(l.answer.report), causeBroken)

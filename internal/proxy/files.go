@@ -16,7 +16,10 @@ import (
 
 // Files are the files of the disk that ripd answers with.
 type Files struct {
-	site *static.Site // static.root; nil without
+	site    *static.Site    // static.root; nil without
+	private *static.Private // static.sendfile and static.accel; nil without
+	mapping string          // X-Accel-Mapping, for workers
+	named   bool            // there is static.sendfile
 }
 
 // OpenFiles opens the folders that the settings name.
@@ -34,6 +37,9 @@ func OpenFiles(c *config.Config) (*Files, error) {
 		if f.site, err = static.Open(o); err != nil {
 			return nil, fmt.Errorf("static: %w", err)
 		}
+	}
+	if err := f.openPrivate(&c.Static); err != nil {
+		return nil, fmt.Errorf("static: %w", err)
 	}
 	return f, nil
 }
@@ -102,8 +108,9 @@ func (r *request) conditions() *http.Request {
 			}
 		}
 	}
-	if ranges := h["Range"]; ranges != nil && strings.Count(ranges[0], ",") >= maxRanges {
+	method := string(r.method())
+	if ranges := h["Range"]; ranges != nil && (strings.Count(ranges[0], ",") >= maxRanges || method != "GET" && !r.head) {
 		delete(h, "Range")
 	}
-	return &http.Request{Method: string(r.method()), Header: h}
+	return &http.Request{Method: method, Header: h}
 }

@@ -26,6 +26,7 @@ type fileAnswer struct {
 	request *http.Request // its conditions
 	header  http.Header
 	cause   string // for the access record
+	worker  *order // of the worker that has named the file; nil without
 
 	status int
 	out    []byte // the head, and what has come of the body and was not sent yet
@@ -93,7 +94,7 @@ func (a *fileAnswer) aside(do func()) {
 func (a *fileAnswer) send() {
 	buf := newCopyBlock()
 	a.out = buf[:0]
-	http.ServeContent(a, a.request, "", a.file.ModTime, a.file)
+	a.decide()
 	if sender, ok := a.r.client.(fileSender); ok && a.rest > 0 {
 		var n int64
 		a.out, n = sender.sendNow(a.out, a.file, a.rest)
@@ -105,6 +106,28 @@ func (a *fileAnswer) send() {
 		return
 	}
 	a.aside(func() { a.end(buf) })
+}
+
+// decide has net/http say what is sent.
+func (a *fileAnswer) decide() {
+	at := a.file.ModTime
+	if a.worker != nil {
+		at = a.worker.modTime(at)
+	}
+	if !a.asIs() {
+		http.ServeContent(a, a.request, "", at, a.file)
+		return
+	}
+	a.WriteHeader(a.worker.status)
+	if !a.r.head {
+		_, _ = a.ReadFrom(io.LimitReader(a.file, a.file.Size)) // what is missing is seen at the end
+	}
+}
+
+// asIs reports whether the worker's status is other than what conditions and ranges are
+// about: the file is the body of an error, say.
+func (a *fileAnswer) asIs() bool {
+	return a.worker != nil && a.worker.status != http.StatusOK && a.worker.status != http.StatusPartialContent
 }
 
 // end sends what is left, and ends the request.
@@ -136,11 +159,11 @@ func (a *fileAnswer) WriteHeader(status int) {
 	length := a.file.Size
 	if text := a.header["Content-Length"]; text != nil {
 		length, _ = strconv.ParseInt(text[0], 10, 64) // net/http has written it
-	} else if status != http.StatusOK {
+	} else if status != http.StatusOK && !a.asIs() {
 		length = -1
 	}
 	var text []byte
-	if status >= http.StatusBadRequest {
+	if status >= http.StatusBadRequest && !a.asIs() {
 		text = fmt.Appendf(nil, "%d %s\n", status, http1.StatusText(status))
 		length = int64(len(text))
 		a.header["Content-Type"] = []string{"text/plain; charset=utf-8"}
@@ -151,6 +174,11 @@ func (a *fileAnswer) WriteHeader(status int) {
 	for i, name := range fileFields {
 		if v := a.header[name]; v != nil {
 			res.Add(fileFieldNames[i], []byte(v[0]))
+		}
+	}
+	if a.worker != nil {
+		for _, f := range a.worker.fields {
+			res.Add(f.name, f.value)
 		}
 	}
 	out := http1.Out{Date: s.clock.httpDate(s.clock.now()), RequestID: r.id[:]}
@@ -173,7 +201,7 @@ func (a *fileAnswer) Write(b []byte) (n int, err error) {
 	if a.status == 0 {
 		a.WriteHeader(http.StatusOK)
 	}
-	if a.r.head || a.status >= http.StatusBadRequest { // which has its text
+	if a.r.head || a.status >= http.StatusBadRequest && !a.asIs() { // which has its text
 		return len(b), nil
 	}
 	if len(a.out)+len(b) > cap(a.out) {

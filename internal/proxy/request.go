@@ -89,6 +89,9 @@ func (r *request) compose(head *http1.Request, length int64, chunked bool) {
 	r.wireBlock = newBlock()
 	f := http1.Forward{RequestID: r.id[:], ContentLength: length, Chunked: chunked, Upgrade: r.upgrade}
 	r.from.forward(&f, head)
+	if files := r.srv.files.Load(); files != nil && files.private != nil {
+		files.tell(&f)
+	}
 	r.wire = head.AppendRequest(r.wireBlock[:0], &f)
 	r.methodLen = len(head.Method)
 	r.target = targetLength(r.wire, r.methodLen)

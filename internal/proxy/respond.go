@@ -25,6 +25,9 @@ const (
 	causeDescriptors  = "no-descriptors"
 	causeStatic       = "static" // a file, without a worker
 	causeFileChanged  = "file-changed"
+	causeSendfile     = "sendfile" // a file that a worker has named
+	causeFileMissing  = "file-missing"
+	causeFileRefused  = "file-refused"
 )
 
 // errHeadTimeout answers a head that did not arrive in time.
@@ -84,6 +87,7 @@ var refusals = map[string]string{
 	causeQueueTimeout:   "the request waited too long for a worker",
 	causeSpool:          "the server has no room for the request's body",
 	causeDescriptors:    "the server has no descriptor left",
+	causeFileRefused:    "the application named a file that is not to be sent",
 	"connect-failed":    "the application could not be reached",
 	"connection-closed": "the application could not be reached",
 	"write-failed":      "the application broke off",
@@ -181,7 +185,7 @@ func (r *request) record(now time.Duration, lost bool) {
 	if !s.access.Enabled() {
 		return
 	}
-	if lost && (a.cause == "" || a.cause == causeStatic) {
+	if lost && (a.cause == "" || a.cause == causeStatic || a.cause == causeSendfile) {
 		a.cause = causeClientLeft
 	}
 	rec := journal.Access{

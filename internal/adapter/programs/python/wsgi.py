@@ -179,6 +179,7 @@ class Answer:
         self.left = None  # of the length that the app announced
         self.chunked = False
         self.body = False
+        self.file = False  # ripd sends one; frameworks announce its length
 
     def start(self, status, headers, exc_info=None):
         """start_response of PEP 3333."""
@@ -201,6 +202,8 @@ class Answer:
                 raise ValueError(f"an app does not say {name.decode()}: it is of the connection")
             if lower == b"content-length":
                 length = int(value)
+            elif lower in (b"x-sendfile", b"x-accel-redirect"):
+                self.file = True
             fields.append(b"%s: %s\r\n" % (name, value))
         self.status, self.fields, self.left = status, fields, length
         return self.write
@@ -249,7 +252,8 @@ class Answer:
             self.news()
             self.connection.sock.sendall(b"0\r\n\r\n")
         elif self.body and self.left:
-            worker.warn(f"request {self.request.request_id() or '-'}: the body is {self.left} bytes shorter than its Content-Length")
+            if not self.file:
+                worker.warn(f"request {self.request.request_id() or '-'}: the body is {self.left} bytes shorter than its Content-Length")
             return False
         return True
 
