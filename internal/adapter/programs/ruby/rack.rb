@@ -19,7 +19,7 @@ module Ripd
     attr_reader :sent, :keep, :taker # what the app wants to be given the connection behind the head; nil without
 
     # Fields that speak of the connection and are ripd's affair (RFC 9110 7.6.1).
-    HOP_BY_HOP = %w[connection keep-alive proxy-connection te trailer upgrade].freeze
+    HOP_BY_HOP = %w[connection keep-alive proxy-connection te trailer upgrade].to_h { |name| [name, true] }.freeze
 
     def initialize(connection, request, news)
       @connection, @request, @news = connection, request, news
@@ -38,7 +38,11 @@ module Ripd
         @taker = value if name == "rack.hijack"
         next if name.start_with?("rack.")
 
-        (value.is_a?(Array) ? value : value.to_s.split("\n")).each { |one| field(name, one.to_s) }
+        if value.is_a?(String) && !value.include?("\n")
+          field(name, value) unless value.empty?
+        else
+          (value.is_a?(Array) ? value : value.to_s.split("\n")).each { |one| field(name, one.to_s) }
+        end
       end
       @body = @request.method != "HEAD" && @status >= 200 && @status != 204 && @status != 304
     end
@@ -90,8 +94,10 @@ module Ripd
         raise ArgumentError, "this is no header field: #{name.inspect}: #{value.inspect}"
       end
 
-      case lower = name.downcase
-      when *HOP_BY_HOP then return unless @status == 101 # it says to which protocol
+      lower = name.downcase
+      return if HOP_BY_HOP[lower] && @status != 101 # that says to which protocol
+
+      case lower
       when "content-length" then @length = Integer(value, 10)
       when "transfer-encoding" then @raw = value # Rack::Chunked has framed the body itself
       end
@@ -171,6 +177,7 @@ module Ripd
   class Server
     def initialize(reloader)
       @reloader = reloader
+      @news = reloader.method(:news)
       @lock = Mutex.new
       @connections = {} # Connection → its thread
       @stopping = false
@@ -252,9 +259,9 @@ module Ripd
     def answer(connection, head, body, app)
       return broken(connection, head) if app.nil?
 
-      answer = Answer.new(connection, head, @reloader.method(:news))
+      answer = Answer.new(connection, head, @news)
       env = environment(head, body)
-      hijack = env["rack.hijack"] = Hijack.new(connection, env, @reloader.method(:news))
+      hijack = env["rack.hijack"] = Hijack.new(connection, env, @news)
       status, headers, content = app.call(env)
       begin
         unless hijack.taken? # else there is nothing to answer any more
@@ -349,12 +356,22 @@ module Ripd
     # Who asks, and for which server.
     def place(env)
       scheme = env["HTTP_X_FORWARDED_PROTO"] == "https" ? "https" : "http"
-      host, port = env["HTTP_HOST"].to_s.match(/\A(.*?)(?::(\d+))?\z/m).captures
+      host, port = server(env["HTTP_HOST"].to_s)
       env["rack.url_scheme"] = scheme
-      env["SERVER_NAME"] = host.to_s.empty? ? "localhost" : host
+      env["SERVER_NAME"] = host.empty? ? "localhost" : host
       env["SERVER_PORT"] = port || (scheme == "https" ? "443" : "80")
       # The client, as ripd knows it; trusted proxies follow.
-      env["REMOTE_ADDR"] = env["HTTP_X_FORWARDED_FOR"].to_s.split(",").first.to_s.strip
+      clients = env["HTTP_X_FORWARDED_FOR"].to_s
+      at = clients.index(",")
+      env["REMOTE_ADDR"] = (at ? clients[0, at] : clients).strip
+    end
+
+    # The name and the port, nil without one, of a Host.
+    def server(host)
+      at = host.rindex(":")
+      return host.dup, nil unless at && host.match?(/\G\d+\z/, at + 1)
+
+      [host[0, at], host[at + 1..]]
     end
   end
 

@@ -30,8 +30,16 @@ module Ripd
   class Head
     attr_reader :method, :target, :path, :query, :minor, :fields, :length, :chunked, :keep, :expects
 
+    NAMES = {} # as they come → in lower case, of those that are right; nearly always the same few
+    NAMES_MOST = 1000
+    NAME_BYTES = 64 # of one that is kept
+    OURS = { "content-length" => true, "transfer-encoding" => true, "expect" => true, "connection" => true }.freeze
+
     def initialize(data)
       first, *lines = data.split("\r\n")
+      # Each line has its end, the head has one more, and there are no others.
+      raise Bad.new(400, "a control character in the head") if data.count("\r\n\0") != 2 * (lines.size + 2)
+
       match = %r{\A(\S+) (\S+) HTTP/1\.(\d)\z}n.match(first.to_s) or raise Bad.new(400, "the first line is not that of a request")
       @method, @target, @minor = match[1], match[2], match[3].to_i
       @fields = []
@@ -40,7 +48,8 @@ module Ripd
       lines.each { |line| field(line) }
       raise Bad.new(400, "a length and chunks at once") if @chunked && @length
 
-      target = @target.sub(%r{\A[A-Za-z][A-Za-z0-9+.-]*://[^/?]*}n, "") # absolute-form, RFC 9112 3.2.2
+      target = @target
+      target = target.sub(%r{\A[A-Za-z][A-Za-z0-9+.-]*://[^/?]*}n, "") unless target.start_with?("/") # absolute-form, RFC 9112 3.2.2
       @path, @query = target.split("?", 2)
       @path = "/" if @path.nil? || @path.empty?
       @query ||= ""
@@ -53,14 +62,25 @@ module Ripd
     private
 
     def field(line)
-      name, value = line.split(":", 2)
-      raise Bad.new(400, "a line of the head is no field") if value.nil? || name.empty? || name.match?(/\s/n)
-
-      name.downcase!
+      at = line.index(":") or raise Bad.new(400, "a line of the head is no field")
+      raw = line.byteslice(0, at)
+      name = NAMES[raw] || checked(raw)
+      value = line.byteslice(at + 1, line.bytesize)
       value.strip!
-      raise Bad.new(400, "a control character in a field") if value.match?(/[\r\n\0]/n)
-
       @fields << [name, value]
+      own(name, value) if OURS[name]
+    end
+
+    def checked(raw)
+      raise Bad.new(400, "a line of the head is no field") if raw.empty? || raw.match?(/\s/n)
+
+      name = raw.downcase.freeze
+      NAMES[raw.freeze] = name if NAMES.size < NAMES_MOST && raw.bytesize <= NAME_BYTES
+      name
+    end
+
+    # A field that says how the message is framed.
+    def own(name, value)
       case name
       when "content-length"
         raise Bad.new(400, "the length is no number") unless value.match?(/\A\d+\z/n) && [nil, value.to_i].include?(@length)
@@ -200,11 +220,12 @@ module Ripd
   # was read is kept then, the first part of it in memory.
   class Input
     MEMORY_BYTES = 256 << 10
+    EMPTY = "".b.freeze
 
     def initialize(body, rewindable)
       @body, @rewindable = body, rewindable
-      @ahead = String.new(encoding: Encoding::BINARY) # received, and not taken by the app
-      @memory = String.new(encoding: Encoding::BINARY)
+      @ahead = EMPTY # received, and not taken by the app
+      @memory = nil
       @size = @position = 0 # of what is kept
     end
 
@@ -219,6 +240,7 @@ module Ripd
     def gets(*)
       until (at = @ahead.index("\n"))
         data = pull(RECEIVE_BYTES) or break
+        @ahead = "".b if @ahead.frozen?
         @ahead << data
       end
       @ahead.empty? ? nil : @ahead.slice!(0, at ? at + 1 : @ahead.bytesize)
@@ -233,7 +255,7 @@ module Ripd
     def rewind
       raise Errno::ESPIPE, "Rack 3 reads a body once" unless @rewindable
 
-      @ahead.clear
+      @ahead = EMPTY
       @position = 0
     end
 
@@ -269,10 +291,10 @@ module Ripd
       if !@file && @size + data.bytesize > MEMORY_BYTES
         @file = File.open(ENV["TMPDIR"] || "/tmp", File::RDWR | File::TMPFILE, 0o600)
         @file.binmode
-        @file.pwrite(@memory, 0)
-        @memory.clear
+        @file.pwrite(@memory, 0) if @memory
+        @memory = nil
       end
-      @file ? @file.pwrite(data, @size) : @memory << data
+      @file ? @file.pwrite(data, @size) : (@memory ||= "".b) << data
       @size += data.bytesize
     end
   end
