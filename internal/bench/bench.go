@@ -91,7 +91,7 @@ func parseFlags(args []string) (options, error) {
 	flags.IntVar(&o.workers, "workers", 4, "workers behind each server, where the group does not say it")
 	quick := flags.Bool("quick", false, "one turn, to see whether all of it runs")
 	scenarios := flags.String("scenarios", "", "names of loads and of groups of them, with commas; all without it")
-	servers := flags.String("servers", "", "of each group's servers only these; also ripd-log (with its access log), ripd-b (see -ripd-b) and ripd-rack-serial (c:2)")
+	servers := flags.String("servers", "", "of each group's servers only these; also ripd-log (with its access log), ripd-c8 (up to 8 requests at a time in a worker), ripd-b (see -ripd-b) and ripd-rack-serial (c:2)")
 	loads := flags.String("loads", "", "instead of scenarios: /ping with these of wrk's THREADSxCONNECTIONS, such as 2x64,8x512")
 	flags.StringVar(&o.ripd, "ripd", "bin/ripd", "ripd's binary")
 	flags.StringVar(&o.ripdB, "ripd-b", "", "another binary of ripd, the server ripd-b")

@@ -11,9 +11,10 @@ import (
 
 // fronts are the balancers that are measured before this program's own workers.
 var fronts = map[string]starter{
-	"ripd":     func(s *server, o setup) error { return s.startRipd(o.ripd, "off", o) },
-	"ripd-log": func(s *server, o setup) error { return s.startRipd(o.ripd, "json", o) },
-	"ripd-b":   func(s *server, o setup) error { return s.startRipd(o.ripdB, "off", o) },
+	"ripd":     func(s *server, o setup) error { return s.startRipd(o.ripd, "off", 1, o) },
+	"ripd-c8":  func(s *server, o setup) error { return s.startRipd(o.ripd, "off", 8, o) },
+	"ripd-log": func(s *server, o setup) error { return s.startRipd(o.ripd, "json", 1, o) },
+	"ripd-b":   func(s *server, o setup) error { return s.startRipd(o.ripdB, "off", 1, o) },
 	"nginx":    (*server).startNginx,
 	"haproxy":  (*server).startHAProxy,
 	"caddy":    (*server).startCaddy,
@@ -33,18 +34,20 @@ key = %[6]q
 [workers]
 count = %[5]d
 max_requests = 0
+concurrency = %[8]d
 [reload]
 mode = "none"
 [log]
 access = %[7]q
 `
 
-func (s *server) startRipd(binary, access string, o setup) error {
+// startRipd starts a ripd that gives each worker so many requests at a time.
+func (s *server) startRipd(binary, access string, requests int, o setup) error {
 	self, err := os.Executable()
 	if err != nil {
 		return err
 	}
-	file, err := s.write("ripd.toml", fmt.Sprintf(ripdFile, self, workerArg, s.plain, s.secure, s.workers, o.certificate, access))
+	file, err := s.write("ripd.toml", fmt.Sprintf(ripdFile, self, workerArg, s.plain, s.secure, s.workers, o.certificate, access, requests))
 	if err != nil {
 		return err
 	}
