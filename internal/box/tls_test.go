@@ -143,6 +143,33 @@ func TestHTTPS(t *testing.T) {
 				b.Run("systemctl", "restart", "ripd@shop.socket", "ripd@shop")
 				get("200 pong")
 			}
+			b.awaitsCertificate(plain + "https = [\"443\"]\n")
 		})
+	}
+}
+
+// An app whose certificate does not come serves plain HTTP, and says what it awaits.
+// The sandbox lets ripd write what it keeps, for itself alone.
+func (b *Box) awaitsCertificate(settings string) {
+	b.t.Helper()
+	b.Run("systemctl", "stop", "ripd@shop.socket", "ripd@shop")
+	if err := os.Remove(b.Path("/etc/systemd/system/ripd@shop.service.d/tls.conf")); err != nil {
+		b.t.Fatal(err)
+	}
+	b.Write("/etc/ripd/shop.toml", settings+"[tls]\nacme = [\"shop.example\"]\nacme_directory = \"https://127.0.0.1:9/directory\"\n", 0o644)
+	b.Run("systemctl", "daemon-reload")
+	b.Run("systemctl", "start", "ripd@shop.socket", "ripd@shop")
+	b.Answers("127.0.0.1:80", "/ping", "200 pong")
+	testkit.Eventually(b.t, testkit.Timeout, func() bool {
+		return strings.HasSuffix(b.Property("ripd@shop", "StatusText"), ", awaits a certificate for shop.example")
+	}, "a status line that says what is awaited")
+	testkit.Eventually(b.t, testkit.Timeout, func() bool {
+		return strings.Contains(b.Run("ripctl", "status", "shop"), "connection refused")
+	}, "a failure in ripctl status")
+	if out, _ := b.Try("ripctl", "doctor", "shop"); !strings.Contains(out, "no certificate for shop.example") {
+		b.t.Error(out)
+	}
+	if got := strings.TrimSpace(b.Run("stat", "-c", "%U %a", "/var/lib/ripd/shop/acme")); got != "ripd 700" {
+		b.t.Errorf("the folder of certificates and keys is %s", got)
 	}
 }

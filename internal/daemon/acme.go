@@ -39,9 +39,10 @@ func (a *app) ports() (p acme.Ports) {
 			if tcp, ok := l.Addr().(*net.TCPAddr); ok {
 				port = tcp.Port
 			}
-			if f.secure {
+			switch {
+			case f.secure:
 				p.HTTPS = append(p.HTTPS, port)
-			} else {
+			case !f.aside:
 				p.HTTP = append(p.HTTP, port)
 			}
 		}

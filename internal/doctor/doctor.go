@@ -12,6 +12,7 @@
 //	limits.go    the kernel's and systemd's bounds
 //	journal.go   the journal
 //	running.go   the ripd that runs
+//	tls.go       its certificates
 package doctor
 
 import (
@@ -111,6 +112,7 @@ func Examine(ctx context.Context, host Host, p Patient) Report {
 	e.runtime()
 	e.control()
 	e.workers()
+	e.certificates()
 	return Report{App: p.Name, Findings: e.out}
 }
 

@@ -253,6 +253,18 @@ func TestFaults(t *testing.T) {
 		{"a bad roll", func(c *clinic) {
 			c.p.Status.LastRoll = &api.Roll{Kind: "reload", Verdict: api.VerdictRolledBack, Reason: "it did not start", Output: []string{"no shelves"}}
 		}, checkWorkers, Warning, []string{"rolled back", "no shelves", "ripctl reload shop"}},
+		{"no certificate", func(c *clinic) {
+			c.p.Status.Certificates = []api.Certificate{{Names: []string{"shop.example"}, Source: api.CertificateACME, Problem: "no proof"}}
+		}, checkTLS, Problem, []string{"no certificate for shop.example yet", "no proof", "ripctl reload shop"}},
+		{"certificate not renewed", func(c *clinic) {
+			c.p.Status.Certificates = []api.Certificate{{Names: []string{"shop.example"}, Source: api.CertificateACME, Problem: "no proof", Ends: time.Now().Add(200 * time.Hour)}}
+		}, checkTLS, Warning, []string{"was not renewed", "no proof", "ripctl reload shop"}},
+		{"certificate ended", func(c *clinic) {
+			c.p.Status.Certificates = []api.Certificate{{Names: []string{"shop.example"}, Source: api.CertificateFile, Ends: time.Now().Add(-time.Hour)}}
+		}, checkTLS, Problem, []string{"the certificate for shop.example has ended"}},
+		{"certificate ends", func(c *clinic) {
+			c.p.Status.Certificates = []api.Certificate{{Names: []string{"shop.example"}, Source: api.CertificateFile, Ends: time.Now().Add(time.Hour)}}
+		}, checkTLS, Warning, []string{"the certificate for shop.example ends soon"}},
 		{"nobody ready", func(c *clinic) { c.p.Status.Workers.Ready = 0 }, checkWorkers, Problem, []string{"no worker is ready"}},
 		{"drained", func(c *clinic) { c.p.Status.Workers.Drained = 1 }, checkWorkers, Warning, []string{"ripctl resume shop"}},
 		{"a full queue", func(c *clinic) { c.p.Status.Totals.QueueFull = 9 }, checkQueue, Warning, []string{"9 requests"}},
