@@ -161,7 +161,7 @@ func (b *Box) awaitsCertificate(settings string) {
 	b.Run("systemctl", "start", "ripd@shop.socket", "ripd@shop")
 	b.Answers("127.0.0.1:80", "/ping", "200 pong")
 	testkit.Eventually(b.t, testkit.Timeout, func() bool {
-		return strings.HasSuffix(b.Property("ripd@shop", "StatusText"), ", awaits a certificate for shop.example")
+		return strings.HasSuffix(b.Property("ripd@shop", "StatusText"), "; awaits a certificate for shop.example")
 	}, "a status line that says what is awaited")
 	testkit.Eventually(b.t, testkit.Timeout, func() bool {
 		return strings.Contains(b.Run("ripctl", "status", "shop"), "connection refused")

@@ -140,7 +140,7 @@ func rateWords(r float64) string {
 func (a *app) statusLine(r *report, snap pool.Snapshot) string {
 	line := statusLine(r, snap.QueueLength, snap.QueueSize, a.rate.perSecond())
 	if text := a.awaited(); text != "" {
-		line += ", " + text
+		line += "; " + text
 	}
 	return line
 }
