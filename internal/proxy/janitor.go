@@ -36,6 +36,11 @@ func (s *Server) janitor() {
 		}
 		now := s.clock.now()
 		s.expireQueue(now)
+		if s.crowded.Load() > 0 { // connections have become old enough to make room
+			s.mu.Lock()
+			s.places.Broadcast()
+			s.mu.Unlock()
+		}
 		if n%roundTicks != 0 {
 			continue
 		}

@@ -95,6 +95,7 @@ type Server struct {
 	notices notices
 	most    atomic.Int64 // connections that may be open: limits.connections, or what descriptors allow
 
+	crowded  atomic.Int32 // loops that accept and wait for a place
 	stopping atomic.Bool
 	leaving  atomic.Bool   // stopping, and the listening sockets live on elsewhere
 	kick     chan struct{} // wakes the janitor when there is something to watch
@@ -222,6 +223,8 @@ func (s *Server) awaitPlace(a *acceptor) {
 	defer s.mu.Unlock()
 	for first := true; len(s.conns)+len(s.tunnels) >= int(s.most.Load()) && !s.stopping.Load(); first = false {
 		if first {
+			s.crowded.Add(1)
+			defer s.crowded.Add(-1)
 			s.reached(boundConnections, "new connections wait; those that have been idle longest are closed", "connections", len(s.conns))
 		}
 		s.makeRoom(int(s.most.Load()))
