@@ -30,6 +30,8 @@ type Status struct {
 	Queue             Queue        `json:"queue"`              // what waits for a worker
 	Connections       int          `json:"connections"`        // open connections of clients
 	Upgraded          int          `json:"upgraded,omitempty"` // those of them that were switched to another protocol
+	HTTP2             int          `json:"http2,omitempty"`    // those of them that speak HTTP/2
+	Streams           int          `json:"streams,omitempty"`  // requests that are open on those
 	RequestsPerSecond float64      `json:"requestsPerSecond"`  // over the last seconds
 	Totals            Totals       `json:"totals"`             // since ripd started
 	Rolling           *Rolling     `json:"rolling,omitempty"`  // the roll that goes on; absent: none

@@ -227,7 +227,7 @@ func NewStore(first *Set, more Source) *Store {
 	s.set.Store(first)
 	s.config = &tls.Config{
 		MinVersion:         tls.VersionTLS12,
-		NextProtos:         []string{"http/1.1"},
+		NextProtos:         []string{"h2", "http/1.1"}, // tls.http2 decides whether the first is offered
 		GetCertificate:     s.certificate,
 		GetConfigForClient: s.challenge,
 		// Records of 16 KB from the start: an answer that has come is given on in

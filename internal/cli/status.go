@@ -63,6 +63,9 @@ func (s *session) printStatus(st api.Status) {
 	if st.Totals.Files > 0 {
 		traffic += fmt.Sprintf(", %s sent", counted(st.Totals.Files, "file"))
 	}
+	if st.HTTP2 > 0 {
+		traffic += fmt.Sprintf(", %s of HTTP/2 with %s", count(st.HTTP2), counted(st.Streams, "open request"))
+	}
 	s.field("traffic", traffic)
 	s.printRolls(st, now)
 	for _, m := range st.Metrics {

@@ -24,6 +24,8 @@ const (
 	MaxMaxRequests = 1_000_000_000
 	MaxQueueSize   = 1_000_000
 	MaxConnections = 1_000_000
+	// MaxStreams is the most that limits.streams can be.
+	MaxStreams = 10_000
 	// MaxSample is the most that log.sample can be.
 	MaxSample = 1_000_000_000
 	// MaxCompressedStreams is the most that compression.streams can be.

@@ -201,6 +201,9 @@ type Limits struct {
 	ResponseSpool int64
 	// Connections is the number of clients' connections.
 	Connections int
+	// Streams is the number of requests that a client may have open on one connection
+	// of HTTP/2. Default 100.
+	Streams int
 	// Line is the length of a line of a worker's output; a longer one is split.
 	Line int64
 }
@@ -223,6 +226,8 @@ type TLS struct {
 	Certificate, Key Paths
 	// RedirectHTTP sends clients of the plain listeners to the https ones.
 	RedirectHTTP bool
+	// HTTP2 offers HTTP/2 to clients. Default true.
+	HTTP2 bool
 	// HSTS is the value of Strict-Transport-Security, "" for none.
 	HSTS string
 	// ACME are the names for which ripd gets certificates by itself, in lower case and

@@ -80,6 +80,7 @@ var keyCases = map[string]keyCase{
 	"limits.buffer":          {[]string{`"4KB"`, `"64MB"`}, map[string]string{`"1KB"`: "too little", `"65MB"`: "too much", `[]`: "found a list"}},
 	"limits.response_spool":  {[]string{`"1MB"`, `"1TB"`}, map[string]string{`"1KB"`: "too little", `"2TB"`: "too much"}},
 	"limits.connections":     {[]string{`1`, `1000000`}, map[string]string{`0`: "too little", `1000001`: "too much", `"1"`: "without quotes"}},
+	"limits.streams":         {[]string{`1`, `10000`}, map[string]string{`0`: "too little", `10001`: "too much", `"1"`: "without quotes"}},
 	"limits.line":            {[]string{`"256B"`, `256`, `"1MB"`}, map[string]string{`"255B"`: "too little: 256B to 1MB", `"2MB"`: "too much"}},
 	"proxy.trusted": {[]string{`[]`, `["10.0.0.0/8", "2001:db8::/32", "192.0.2.1", "::1", "unix"]`, `["0.0.0.0/0", "::ffff:192.0.2.1"]`}, map[string]string{
 		`["x"]`: `"x": not a network; write "10.0.0.0/8"`, `["10.0.0.1/8"]`: `write "10.0.0.0/8"`, `["::ffff:10.0.0.0/104"]`: `write "10.0.0.0/8"`, `["fe80::1%eth0"]`: "not a network",
@@ -92,6 +93,7 @@ key = ["x.key", "y.key"]`}, map[string]string{`"x"`: "a certificate without its 
 	"tls.key": {[]string{`""`, `"x.key"
 certificate = "x.crt"`}, map[string]string{`"x"`: "a key without its certificate", `["x", "y"]
 certificate = "x"`: "there are 2 keys for 1 certificates", `[1]`: "wanted a string"}},
+	"tls.http2":         boolCase,
 	"tls.redirect_http": {[]string{`false`}, map[string]string{`true`: "there is no https listener", `1`: "wanted true or false"}},
 	"tls.acme": {[]string{`[]`}, map[string]string{
 		`["shop.example.com"]`: "there is no https listener", `"shop.example.com"`: `write ["shop.example.com"]`, `[3]`: "wanted a string", `[""]`: "the name is empty",

@@ -274,6 +274,7 @@ var mainSettings = []setting{
 		field: func(c *Config) any { return &c.Limits.Connections },
 		doc:   "The number of clients' connections at a time. At the bound, those that have been idle longest are closed. Where the process may not open that many files (`ulimit -n`, `LimitNOFILE=`) there are fewer, so that some are left for the workers; a message says how many.",
 	},
+	streamsRow,
 	{
 		key: "limits.line", def: `"16KB"`, kind: kindSize, min: MinLine, max: MaxLine,
 		field: func(c *Config) any { return &c.Limits.Line },
@@ -308,6 +309,7 @@ var mainSettings = []setting{
 		field: func(c *Config) any { return &c.TLS.Key },
 		doc:   "The file with the certificate's private key, in PEM; a list where `certificate` is one, in the same order. ripd's user must be able to read it.",
 	},
+	http2Row,
 	{
 		key: "tls.redirect_http", def: `false`, kind: kindBool, sample: `true`,
 		flags: []flag{{name: "--redirect-http", sets: "true", help: "redirect plain HTTP to HTTPS"}},

@@ -4,7 +4,8 @@ package metrics
 // lack.
 func knownLimits() []string {
 	return []string{
-		"compression.streams", "limits.body", "limits.connections", "limits.header", "limits.response_spool", "open-files", "queue.size", "queue.timeout",
+		"compression.streams", "http2-continuations", "http2-frames", "http2-resets",
+		"limits.body", "limits.connections", "limits.header", "limits.response_spool", "limits.streams", "open-files", "queue.size", "queue.timeout",
 		"temporary-files", "timeouts.client_body", "timeouts.client_header", "timeouts.client_write", "timeouts.upgrade_idle",
 		"workers.upgrades",
 	}

@@ -48,6 +48,7 @@ type Metrics struct {
 	upgraded  *byCause
 	files     *byCause
 
+	streams               prometheus.Counter
 	tunnels               prometheus.Counter
 	tunnelsIn, tunnelsOut prometheus.Counter
 
@@ -66,7 +67,7 @@ var classes = [...]string{0: "none", 1: "1xx", 2: "2xx", 3: "3xx", 4: "4xx", 5: 
 // the start, as 0, so that a rate can be computed from their first event on.
 func knownRejections() []string {
 	return []string{
-		"queue-full", "queue-timeout", "no-worker", "stopping", "upgrades-full", "spool-failed", "no-descriptors",
+		"queue-full", "queue-timeout", "no-worker", "stopping", "upgrades-full", "spool-failed", "no-descriptors", "streams-full",
 		"connect-failed", "connection-closed", "write-failed", "read-failed", "bad-answer", "read-timeout", "file-refused",
 	}
 }
@@ -114,6 +115,10 @@ func New(o Options) *Metrics {
 
 	m.files = newByCause(counters(r, "ripd_files_total", "Answers with a file that ripd has sent by itself, by how it was asked for.", "kind"), knownFiles())
 
+	m.streams = prometheus.NewCounter(prometheus.CounterOpts{
+		Name: "ripd_http2_connections_total", Help: "Connections whose clients chose HTTP/2.",
+	})
+	r.MustRegister(m.streams)
 	m.tunnels = prometheus.NewCounter(prometheus.CounterOpts{
 		Name: "ripd_tunnels_total", Help: "Connections that were switched to another protocol, such as WebSocket.",
 	})
@@ -219,6 +224,13 @@ func (m *Metrics) Upgraded(verdict string) {
 func (m *Metrics) File(kind string) {
 	if m != nil {
 		m.files.count(kind)
+	}
+}
+
+// StreamsOpened counts one connection of HTTP/2.
+func (m *Metrics) StreamsOpened() {
+	if m != nil {
+		m.streams.Inc()
 	}
 }
 

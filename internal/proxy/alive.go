@@ -3,7 +3,10 @@ package proxy
 import (
 	"crypto/tls"
 	"net"
+	"slices"
 	"time"
+
+	"ripd/internal/config"
 )
 
 // acceptor is what the server knows of the loop that accepts on one listener. The
@@ -11,6 +14,24 @@ import (
 type acceptor struct {
 	asked, answered uint64      // rounds of ProveAccepting
 	secure          *tls.Config // nil: a plain listener
+	old             *tls.Config // secure without HTTP/2
+}
+
+func newAcceptor(settings *tls.Config) *acceptor {
+	a := &acceptor{secure: settings, old: settings}
+	if settings != nil && slices.Contains(settings.NextProtos, protocolHTTP2) {
+		a.old = settings.Clone()
+		a.old.NextProtos = slices.DeleteFunc(slices.Clone(settings.NextProtos), func(p string) bool { return p == protocolHTTP2 })
+	}
+	return a
+}
+
+// settings are those for a new connection.
+func (a *acceptor) settings(c *config.Config) *tls.Config {
+	if c.TLS.HTTP2 {
+		return a.secure
+	}
+	return a.old
 }
 
 // ProveAccepting returns when every loop that accepts connections has come around,

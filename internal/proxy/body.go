@@ -4,11 +4,8 @@ import (
 	"errors"
 	"io"
 	"os"
-	"sync/atomic"
 	"syscall"
 	"time"
-
-	"golang.org/x/sys/unix"
 
 	"ripd/internal/http1"
 )
@@ -36,7 +33,7 @@ func (c *conn) readBody() {
 		c.passBody(h, src)
 		return
 	}
-	body, err := c.collect(src)
+	body, err := c.req.collect(src)
 	if err != nil {
 		c.bodyFailed(h, err)
 		return
@@ -54,8 +51,8 @@ func (c *conn) readBody() {
 
 // collect reads the whole body: limits.buffer of it into memory, the rest into a
 // temporary file.
-func (c *conn) collect(src *bodySource) ([]byte, error) {
-	limits := &c.srv.config.Load().Limits
+func (r *request) collect(src *bodySource) ([]byte, error) {
+	limits := &r.srv.config.Load().Limits
 	mem := make([]byte, 0, min(max(src.left, blockSize), limits.Buffer))
 	for {
 		data, err := src.next()
@@ -68,7 +65,6 @@ func (c *conn) collect(src *bodySource) ([]byte, error) {
 		if src.total > limits.Body {
 			return nil, errBodyTooLarge
 		}
-		r := &c.req
 		if r.rest == nil {
 			n := min(len(data), int(limits.Buffer)-len(mem))
 			mem = append(mem, data[:n]...)
@@ -78,10 +74,10 @@ func (c *conn) collect(src *bodySource) ([]byte, error) {
 			continue
 		}
 		if r.rest == nil {
-			r.rest = &spool{dir: c.srv.spoolDir, limit: limits.Body, keep: true}
+			r.rest = &spool{dir: r.srv.spoolDir, limit: limits.Body, keep: true}
 		}
 		if err := r.rest.write(data); err != nil {
-			c.srv.reached(boundDisk, "a request's body cannot be kept; it is answered 503", "error", err)
+			r.srv.reached(boundDisk, "a request's body cannot be kept; it is answered 503", "error", err)
 			return nil, err
 		}
 	}
@@ -147,13 +143,26 @@ func (c *conn) keep(b []byte) {
 	c.big = nil
 }
 
+// errBodyShort: a body without framing ended before its length.
+var errBodyShort = &http1.Error{Status: 400, Section: "RFC 9113 section 8.1.1", Reason: "the body is shorter than its Content-Length says"}
+
 // errClientGone: the client's end came in the middle of a request.
 var errClientGone = errors.New("the client has left")
 
+// bodySender is who sends a body: a connection, or a stream of one.
+type bodySender interface {
+	// receive waits for the next bytes. errBodyTimeout is the janitor's word.
+	receive(p []byte) (int, error)
+	// until gives the client time, to the moment at on the server's clock.
+	until(at time.Duration)
+}
+
 // bodySource gives a request's body piece by piece, without its framing.
 type bodySource struct {
-	c       *conn
-	chunked bool
+	srv     *Server
+	from    bodySender
+	chunked bool  // its length is not known beforehand
+	bare    bool  // it comes without framing, and its end is io.EOF
 	left    int64 // of a body with a length
 	decoder http1.Chunked
 	have    []byte // read and not yet given
@@ -165,7 +174,7 @@ type bodySource struct {
 // newBody begins with what the connection has read behind the head.
 func (c *conn) newBody(h *headScratch) *bodySource {
 	return &bodySource{
-		c: c, chunked: h.req.Chunked, left: h.req.ContentLength,
+		srv: c.srv, from: c, chunked: h.req.Chunked, left: h.req.ContentLength,
 		have: c.buffer()[h.req.HeadLen:], buf: newCopyBlock(), started: c.srv.clock.now(),
 	}
 }
@@ -188,7 +197,10 @@ func (b *bodySource) next() ([]byte, error) {
 			return nil, io.EOF
 		}
 		b.extend()
-		n, err := b.c.receive(b.buf[:])
+		n, err := b.from.receive(b.buf[:])
+		if err == io.EOF && !b.chunked {
+			err = errBodyShort
+		}
 		if err != nil {
 			return nil, err
 		}
@@ -198,6 +210,10 @@ func (b *bodySource) next() ([]byte, error) {
 
 // decode takes a piece out of have.
 func (b *bodySource) decode() (data []byte, done bool, err error) {
+	if b.bare && b.chunked {
+		data, b.have = b.have, nil
+		return data, false, nil
+	}
 	if !b.chunked {
 		n := min(b.left, int64(len(b.have)))
 		data, b.have = b.have[:n], b.have[n:]
@@ -216,14 +232,18 @@ func (b *bodySource) decode() (data []byte, done bool, err error) {
 
 // extend gives the client time for the next piece.
 func (b *bodySource) extend() {
-	if b.c.phase.Load() == phaseClosing {
-		return // answered early; what is left of the body is not waited for
-	}
 	bought := time.Duration(b.total/minBodyRate) * time.Second
-	b.c.deadline.Store(int64(b.started + b.c.srv.config.Load().Timeouts.ClientBody + bought))
+	b.from.until(b.started + b.srv.config.Load().Timeouts.ClientBody + bought)
 }
 
-// receive waits for the client's next bytes. errBodyTimeout is the janitor's word.
+// until is the bodySender's.
+func (c *conn) until(at time.Duration) {
+	if c.phase.Load() != phaseClosing { // answered early: what is left of the body is not waited for
+		c.deadline.Store(int64(at))
+	}
+}
+
+// receive is the bodySender's.
 func (c *conn) receive(p []byte) (int, error) {
 	return c.await(func(fd uintptr) (int, syscall.Errno) {
 		c.look()
@@ -252,129 +272,6 @@ func (c *conn) await(read func(fd uintptr) (int, syscall.Errno)) (int, error) {
 			return 0, errClientGone
 		default:
 			return n, nil
-		}
-	}
-}
-
-// liveBody is the body of a request that is passed on while it arrives
-// (proxy.request_buffering = false). The client's goroutine gives it to the
-// worker's connection once the request is leased.
-type liveBody struct {
-	start    chan rawConn                // holds one: the worker's connection, when the head has been written
-	over     chan struct{}               // closed with the request
-	complete atomic.Bool                 // the client has sent all of it
-	written  atomic.Bool                 // and the worker's socket has taken it
-	failed   atomic.Pointer[clientFault] // the client has not, and never will
-	bytes    atomic.Int64                // that have arrived
-	waiting  atomic.Int64                // since when the worker is waited for; 0: the client is
-}
-
-// passBody submits the request with its head alone and passes the body on.
-func (c *conn) passBody(h *headScratch, src *bodySource) {
-	r := &c.req
-	live := &liveBody{start: make(chan rawConn, 1), over: make(chan struct{})}
-	now := c.srv.clock.now()
-	r.compose(&h.req, h.req.ContentLength, h.req.Chunked)
-	r.stamp(now)
-	r.live = live
-	have := append([]byte(nil), src.have...)
-	c.dropBuffer()
-	src.have = have
-	if !c.submit(now) {
-		return
-	}
-	c.awaitLease(src, live)
-	if live.complete.Load() {
-		c.keep(src.have)
-		c.began = c.srv.clock.now()
-	}
-}
-
-// awaitLease passes the body on once the request is leased. While it waits in the
-// queue its client is not read from, but may leave.
-func (c *conn) awaitLease(src *bodySource, live *liveBody) {
-	t := time.NewTicker(tick * roundTicks)
-	defer t.Stop()
-	for {
-		select {
-		case worker := <-live.start:
-			c.pump(worker, src, live)
-			return
-		case <-live.over:
-			return
-		case <-t.C:
-			if c.cannotComplete(src) && c.srv.pool.Leave(&c.req.ticket) {
-				c.req.answer.cause = causeClientLeft
-				c.gone = true
-				c.done()
-				return
-			}
-		}
-	}
-}
-
-// cannotComplete reports whether the client has left, or ended its side before the
-// body was complete. Of a chunked body the latter is not known before it is read.
-func (c *conn) cannotComplete(src *bodySource) (never bool) {
-	_ = c.raw.Control(func(fd uintptr) {
-		p := []unix.PollFd{{Fd: int32(fd), Events: unix.POLLRDHUP}}
-		if n, err := unix.Poll(p, 0); err != nil || n == 0 {
-			return
-		}
-		never = p[0].Revents&(unix.POLLHUP|unix.POLLERR) != 0
-		if !never && !src.chunked {
-			n, err := unix.IoctlGetInt(int(fd), unix.SIOCINQ)
-			if err == nil && c.secure != nil && n <= tlsBuffered {
-				// How much of it is the body's is known when it is decrypted.
-				c.secure.pull(fd, src)
-				n = 0
-			}
-			never = err == nil && int64(n) < src.left-int64(len(src.have))
-		}
-	})
-	return never
-}
-
-// pump writes the body to the worker.
-func (c *conn) pump(to rawConn, src *bodySource, live *liveBody) {
-	var framed []byte
-	src.started = c.srv.clock.now() // the time in the queue was not the client's
-	for {
-		live.waiting.Store(0)
-		data, err := src.next()
-		now := c.srv.clock.now()
-		live.waiting.Store(int64(now))
-		end := err == io.EOF || err == nil && !src.chunked && src.left == 0
-		if err == nil && src.total > c.srv.config.Load().Limits.Body {
-			err = errBodyTooLarge
-		}
-		if err != nil && err != io.EOF {
-			fault := faultOf(err)
-			live.failed.Store(&fault)
-			c.gone = fault.status == 0
-			to.Close() // the worker must not take the part for the whole
-			return
-		}
-		live.bytes.Store(src.total)
-		if end { // before the worker can have seen the end, and answer
-			live.complete.Store(true)
-		}
-		framed = framed[:0]
-		switch {
-		case src.chunked && end:
-			framed = append(framed, http1.LastChunk...)
-		case src.chunked:
-			framed = http1.AppendChunk(framed, data)
-		default:
-			framed = append(framed, data...)
-		}
-		if _, err := to.Write(framed); err != nil {
-			return // a worker that takes no more has answered, or its lease tells
-		}
-		src.started += c.srv.clock.now() - now // nor was the worker's
-		if end {
-			live.written.Store(true)
-			return
 		}
 	}
 }

@@ -36,6 +36,10 @@ const (
 	boundUpgradeIdle
 	boundMessage
 	boundStreams
+	boundOpenStreams
+	boundResets
+	boundFrames
+	boundContinuations
 	boundsEnd
 )
 
@@ -50,17 +54,19 @@ const (
 	noticeLink
 	noticeUnreadable
 	noticeRefused
+	noticeStreams
 	noticesEnd
 )
 
-// noticeNames names the bounds: a setting's name, or what the machine has no more
-// of.
+// noticeNames names the bounds: a setting's name, what the machine has no more of, or
+// what HTTP/2 has no setting for.
 var noticeNames = [boundsEnd]string{
 	boundConnections: "limits.connections", boundDescriptors: "open-files", boundHead: "limits.header", boundBody: "limits.body",
 	boundClientHeader: "timeouts.client_header", boundClientBody: "timeouts.client_body", boundClientWrite: "timeouts.client_write",
 	boundSpool: "limits.response_spool", boundDisk: "temporary-files", boundQueue: "queue.size", boundQueueTime: "queue.timeout",
 	boundUpgrades: "workers.upgrades", boundUpgradeIdle: "timeouts.upgrade_idle", boundMessage: "limits.body",
-	boundStreams: "compression.streams",
+	boundStreams:     "compression.streams",
+	boundOpenStreams: "limits.streams", boundResets: "http2-resets", boundFrames: "http2-frames", boundContinuations: "http2-continuations",
 }
 
 // noticePause is the least time between two lines of one kind.

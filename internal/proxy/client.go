@@ -74,8 +74,9 @@ type conn struct {
 	req request
 	out outlet
 
-	tunnel   atomic.Pointer[tunnel] // of another protocol; nil without one
-	readable func(fd uintptr) bool  // onReadable, made once
+	tunnel   atomic.Pointer[tunnel]  // of another protocol; nil without one
+	streams  atomic.Pointer[streams] // of HTTP/2; nil in HTTP/1
+	readable func(fd uintptr) bool   // onReadable, made once
 }
 
 // wish is why onReadable left its callback.
@@ -120,6 +121,10 @@ func newConn(s *Server, nc net.Conn, settings *tls.Config) *conn {
 func (c *conn) serve() {
 	defer c.end()
 	if c.announced && !c.readHeader() || c.secure != nil && !c.handshake() {
+		return
+	}
+	if m := c.streams.Load(); m != nil {
+		m.serve()
 		return
 	}
 	for !c.gone {

@@ -43,6 +43,14 @@ func (c *conn) handshake() bool {
 	if state.NegotiatedProtocol == acmeProtocol {
 		return false // the proof is given
 	}
+	if state.NegotiatedProtocol == protocolHTTP2 {
+		// The client has as long for its first words as for a handshake.
+		c.deadline.Store(int64(c.srv.clock.now() + c.srv.config.Load().Timeouts.ClientHeader))
+		m := newStreams(c)
+		s.wire.streams = m
+		c.streams.Store(m)
+		return true
+	}
 	c.deadline.Store(int64(c.srv.clock.now() + c.srv.config.Load().Timeouts.ClientIdle))
 	c.phase.Store(phaseIdle)
 	return true

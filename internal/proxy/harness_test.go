@@ -34,7 +34,8 @@ func settings() *config.Config {
 		Connect: time.Second, Read: 10 * time.Second, ClientHeader: 10 * time.Second, ClientBody: 10 * time.Second,
 		ClientIdle: 10 * time.Second, ClientWrite: 10 * time.Second,
 	}
-	c.Limits = config.Limits{Header: 32 << 10, Body: 8 << 20, Buffer: 64 << 10, ResponseSpool: 64 << 20, Connections: 1024}
+	c.Limits = config.Limits{Header: 32 << 10, Body: 8 << 20, Buffer: 64 << 10, ResponseSpool: 64 << 20, Connections: 1024, Streams: 100}
+	c.TLS.HTTP2 = true
 	c.Proxy.RequestBuffering, c.Proxy.StatusPath = true, "/status"
 	return c
 }
@@ -103,7 +104,9 @@ func (r *rig) serve(l net.Listener) error {
 	if r.cert == nil {
 		return r.server.Serve(l)
 	}
-	return r.server.ServeTLS(l, &tls.Config{Certificates: []tls.Certificate{r.cert.Pair}, DynamicRecordSizingDisabled: true})
+	return r.server.ServeTLS(l, &tls.Config{
+		Certificates: []tls.Certificate{r.cert.Pair}, DynamicRecordSizingDisabled: true, NextProtos: []string{"h2", "http/1.1"},
+	})
 }
 
 // stop ends the server and then the slots of its workers.

@@ -102,6 +102,9 @@ func (s *Server) round(now time.Duration) int {
 		if c.out.watching.Load() && now-time.Duration(c.out.progress.Load()) >= timeouts.ClientWrite {
 			_ = c.nc.SetWriteDeadline(time.Unix(1, 0)) // push looks at its clock
 		}
+		if m := c.streams.Load(); m != nil {
+			m.look(now)
+		}
 		if s.stopping.Load() {
 			s.closeIdle(c, now)
 		}

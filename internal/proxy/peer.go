@@ -7,8 +7,8 @@ import (
 	"ripd/internal/config"
 )
 
-// client is who has sent a request and gets its answer: the connection, in HTTP/1. The
-// answer comes to it as the bytes of HTTP/1.
+// client is who has sent a request and gets its answer: a connection of HTTP/1, or a
+// stream of HTTP/2. The answer comes to either as the bytes of HTTP/1.
 type client interface {
 	// write gives b, the next part of the answer, to the client, or keeps a copy for it.
 	// It waits only for want of room to keep it.

@@ -112,7 +112,8 @@ type Server struct {
 	listeners map[net.Listener]*acceptor
 	tasks     sync.WaitGroup // goroutines of connections
 
-	answered atomic.Uint64 // requests that got an answer
+	answered    atomic.Uint64 // requests that got an answer
+	streamsOpen atomic.Int64  // of HTTP/2
 }
 
 // ErrClosed is returned by Serve after Stop.
@@ -161,7 +162,8 @@ func (s *Server) Serve(l net.Listener) error { return s.serve(l, nil) }
 
 // ServeTLS is Serve for connections that begin with a TLS handshake. The
 // settings, which must have a certificate, are not copied: session tickets hold
-// for as long as the same settings are used.
+// for as long as the same settings are used. Where they offer HTTP/2, clients may
+// have it while tls.http2 is on.
 func (s *Server) ServeTLS(l net.Listener, settings *tls.Config) error { return s.serve(l, settings) }
 
 func (s *Server) serve(l net.Listener, settings *tls.Config) error {
@@ -170,7 +172,7 @@ func (s *Server) serve(l net.Listener, settings *tls.Config) error {
 		s.mu.Unlock()
 		return ErrClosed
 	}
-	a := &acceptor{secure: settings}
+	a := newAcceptor(settings)
 	s.listeners[l] = a
 	s.mu.Unlock()
 	backoff := acceptBackoff{srv: s}
@@ -180,10 +182,10 @@ func (s *Server) serve(l net.Listener, settings *tls.Config) error {
 		switch {
 		case err == nil:
 			backoff.reset()
-			s.welcome(nc, settings)
+			s.welcome(nc, a)
 		case errors.Is(err, os.ErrDeadlineExceeded) && s.proved(l, a):
 		case s.stopping.Load():
-			s.acceptRest(l, settings)
+			s.acceptRest(l, a)
 			return ErrClosed
 		case !backoff.wait(err, s.quit):
 			return err
@@ -192,8 +194,8 @@ func (s *Server) serve(l net.Listener, settings *tls.Config) error {
 }
 
 // welcome starts the goroutine of a new connection.
-func (s *Server) welcome(nc net.Conn, settings *tls.Config) {
-	c := newConn(s, nc, settings)
+func (s *Server) welcome(nc net.Conn, a *acceptor) {
+	c := newConn(s, nc, a.settings(s.config.Load()))
 	if c == nil {
 		nc.Close()
 		return
@@ -239,6 +241,9 @@ type Stats struct {
 	Connections, Idle int
 	// Upgraded are the connections that were switched to another protocol.
 	Upgraded int
+	// HTTP2 are the connections that speak HTTP/2, and Streams their open streams:
+	// requests that are not yet answered.
+	HTTP2, Streams int
 	// Answered counts the requests that got an answer, whatever its status.
 	Answered uint64
 }
@@ -247,10 +252,13 @@ type Stats struct {
 func (s *Server) Stats() Stats {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	st := Stats{Connections: len(s.conns), Answered: s.answered.Load(), Upgraded: len(s.tunnels)}
+	st := Stats{Connections: len(s.conns), Answered: s.answered.Load(), Upgraded: len(s.tunnels), Streams: int(s.streamsOpen.Load())}
 	for c := range s.conns {
 		if c.phase.Load() == phaseIdle {
 			st.Idle++
+		}
+		if c.streams.Load() != nil {
+			st.HTTP2++
 		}
 	}
 	return st

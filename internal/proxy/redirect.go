@@ -26,8 +26,8 @@ func (s *Server) redirects(head *http1.Request) bool {
 // redirect answers the request whose head h fills the first n bytes of the buffer
 // with its https address. It reports whether to leave the callback.
 func (c *conn) redirect(h *headScratch, n int) (leave bool) {
-	location := c.req.secureAddress(&h.req)
-	return c.answerHead(h, n, &http1.Reply{Status: 308, Location: location, Detail: "this server wants HTTPS"}, causeRedirect)
+	reply := c.req.redirection(&h.req)
+	return c.answerHead(h, n, &reply, causeRedirect)
 }
 
 // answerHead answers a request at once, without its body: its head h fills the first n
@@ -47,6 +47,11 @@ func (c *conn) answerHead(h *headScratch, n int, reply *http1.Reply, cause strin
 	c.deadline.Store(0)
 	r.respond(reply, cause)
 	return false
+}
+
+// redirection is the answer that sends a client on to HTTPS.
+func (r *request) redirection(head *http1.Request) http1.Reply {
+	return http1.Reply{Status: 308, Location: r.secureAddress(head), Detail: "this server wants HTTPS"}
 }
 
 // secureAddress is the address of the request's target at the https listener, or at

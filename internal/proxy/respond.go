@@ -28,6 +28,7 @@ const (
 	causeSendfile     = "sendfile" // a file that a worker has named
 	causeFileMissing  = "file-missing"
 	causeFileRefused  = "file-refused"
+	causeStreams      = "streams-full"
 )
 
 // errHeadTimeout answers a head that did not arrive in time.
@@ -88,6 +89,7 @@ var refusals = map[string]string{
 	causeSpool:          "the server has no room for the request's body",
 	causeDescriptors:    "the server has no descriptor left",
 	causeFileRefused:    "the application named a file that is not to be sent",
+	causeStreams:        "the server has as many requests open as it takes",
 	"connect-failed":    "the application could not be reached",
 	"connection-closed": "the application could not be reached",
 	"write-failed":      "the application broke off",

@@ -38,11 +38,12 @@ type secure struct {
 // gets none.
 type wire struct {
 	conn    *conn
-	early   []byte  // came before the handshake began, behind a PROXY header
-	waits   bool    // in the handshake: Read waits
-	fd      uintptr // of the callback that runs, else
-	batch   batch   // of records on their way out
-	drained bool    // the socket was empty when it was last read
+	early   []byte   // came before the handshake began, behind a PROXY header
+	waits   bool     // in the handshake: Read waits
+	streams *streams // of HTTP/2: Read and Write wait
+	fd      uintptr  // of the callback that runs, else
+	batch   batch    // of records on their way out
+	drained bool     // the socket was empty when it was last read
 }
 
 // errNothing is what the wire says when nothing has come. It is temporary, so that
@@ -149,7 +150,10 @@ func (w *wire) Read(b []byte) (int, error) {
 		w.early = w.early[n:]
 		return n, nil
 	}
-	if w.waits {
+	switch {
+	case w.streams != nil:
+		return w.streams.fill(b)
+	case w.waits:
 		return w.await(b)
 	}
 	if w.drained {
@@ -183,6 +187,9 @@ func (w *wire) await(b []byte) (int, error) {
 
 // Write sends b, which is a record, or spools it; or it waits for others in a batch.
 func (w *wire) Write(b []byte) (int, error) {
+	if w.streams != nil {
+		return w.streams.push(b)
+	}
 	o := &w.conn.out
 	o.mu.Lock()
 	defer o.mu.Unlock()

@@ -2,7 +2,6 @@ package proxy
 
 import (
 	"context"
-	"crypto/tls"
 	"errors"
 	"net"
 	"os"
@@ -107,7 +106,7 @@ func (s *Server) awaitListeners() {
 // acceptRest takes what the listener's backlog holds, unless another process does,
 // and closes the listener: closing it first would reset clients that have
 // connected already.
-func (s *Server) acceptRest(l net.Listener, settings *tls.Config) {
+func (s *Server) acceptRest(l net.Listener, a *acceptor) {
 	for range backlogMax {
 		if s.leaving.Load() {
 			break
@@ -116,7 +115,7 @@ func (s *Server) acceptRest(l net.Listener, settings *tls.Config) {
 		if err != nil {
 			break
 		}
-		s.welcome(nc, settings)
+		s.welcome(nc, a)
 	}
 	l.Close()
 	s.mu.Lock()
