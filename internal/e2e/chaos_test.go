@@ -1,6 +1,7 @@
 package e2e
 
 import (
+	"crypto/tls"
 	"fmt"
 	"math/rand/v2"
 	"net"
@@ -26,6 +27,7 @@ const chaosTime = 25 * time.Second
 const (
 	chaosClients = 12
 	chaosWorkers = 4
+	chaosQueue   = 64
 	// chaosMore is how many goroutines, descriptors and threads a ripd at rest may
 	// have more than another at rest.
 	chaosMore = 12
@@ -44,14 +46,19 @@ env = { %s = %q }
 count = %d
 max_requests = 2000
 stop_timeout = "3s"
+upgrades = 20
 [queue]
-size = 64
+size = %d
 timeout = "10s"
 [timeouts]
 read = "2s"
-client_header = "2s"
-client_body = "2s"
+client_header = "10s"
+client_body = "10s"
 client_idle = "20s"
+upgrade_drain = "1s"
+[tls]
+certificate = %q
+key = %q
 [limits]
 connections = 500
 [reload]
@@ -63,6 +70,9 @@ type chaos struct {
 	*app
 	t      *testing.T
 	notes  string
+	secure string // the url with TLS
+	trust  *tls.Config
+	write  func(queue int)   // the configuration
 	random func() *rand.Rand // one for each goroutine
 	ledger *ledger
 	end    chan struct{}
@@ -73,8 +83,8 @@ type chaos struct {
 }
 
 // Everything at once, under load: processes killed and stopped, slow and broken
-// answers, rolls, reloads, scaling, upgrades, hostile clients and callers. Each
-// request is answered once or cut for a reason, none is executed twice, a worker
+// answers, streams, slow readers, TLS, WebSockets, rolls, reloads of a changed
+// configuration, scaling, upgrades, hostile clients and callers. Each request is answered once or cut for a reason, none is executed twice, a worker
 // has one at a time, and at the end nothing is left.
 func TestChaos(t *testing.T) {
 	lasting := chaosTime
@@ -87,6 +97,7 @@ func TestChaos(t *testing.T) {
 	c := newChaos(t)
 	calm := c.atRest()
 	c.act(time.Second, c.misbehave())
+	c.sockets()
 	c.act(3*time.Second, c.strikeProcess)
 	c.act(500*time.Millisecond, c.operate)
 	c.act(9*time.Second, func(*rand.Rand) { c.count("upgrade", c.order("upgrade")) })
@@ -118,11 +129,25 @@ func newChaos(t *testing.T) *chaos {
 	if err != nil {
 		t.Fatal(err)
 	}
-	file := filepath.Join(t.TempDir(), "chaos.toml")
-	if err := os.WriteFile(file, fmt.Appendf(nil, chaosConfig, self, chaosNotes, c.notes, chaosWorkers), 0o600); err != nil {
-		t.Fatal(err)
+	dir := t.TempDir()
+	cert := testkit.NewCertificate(t, dir, "shop", "shop.example")
+	c.trust = cert.Client("shop.example")
+	file := filepath.Join(dir, "chaos.toml")
+	c.write = func(queue int) {
+		text := fmt.Appendf(nil, chaosConfig, self, chaosNotes, c.notes, chaosWorkers, queue, cert.Cert, cert.Key)
+		if err := os.WriteFile(file+".new", text, 0o600); err != nil {
+			t.Error(err)
+		} else if err := os.Rename(file+".new", file); err != nil {
+			t.Error(err)
+		}
 	}
-	c.app = serve(t, file)
+	c.write(chaosQueue)
+	c.app = serve(t, file, "https:127.0.0.1:0")
+	s, err := c.status()
+	if err != nil || len(s.URLs) != 2 || !strings.HasPrefix(s.URLs[1], "https://") {
+		t.Fatal(s.URLs, err)
+	}
+	c.secure = s.URLs[1]
 	return c
 }
 
@@ -158,6 +183,9 @@ func (c *chaos) misbehave() func(*rand.Rand) {
 		one := &chaosClient{
 			name: fmt.Sprintf("c%d", i), address: strings.TrimPrefix(c.url, "http://"),
 			random: c.random(), ledger: c.ledger, misdeeds: misdeeds,
+		}
+		if i%3 == 2 {
+			one.address, one.tls = strings.TrimPrefix(c.secure, "https://"), c.trust
 		}
 		c.group.Go(func() { one.run(c.end) })
 	}
@@ -215,6 +243,7 @@ func (c *chaos) operate(random *rand.Rand) {
 	case 0:
 		c.count("restart", c.order("restart"))
 	case 1:
+		c.write(chaosQueue/2 + random.IntN(chaosQueue))
 		c.count("reload", c.order("reload"))
 	case 2:
 		c.count("scale", c.order("scale", slot))

@@ -2,6 +2,7 @@ package e2e
 
 import (
 	"bufio"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"io"
@@ -11,6 +12,8 @@ import (
 	"strings"
 	"sync"
 	"time"
+
+	"golang.org/x/sys/unix"
 )
 
 // outcome is what a client saw of one request.
@@ -44,39 +47,61 @@ func (l *ledger) fault(format string, args ...any) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if len(l.wrong) < 20 {
-		l.wrong = append(l.wrong, fmt.Sprintf(format, args...))
+		l.wrong = append(l.wrong, time.Now().Format("15:04:05.000 ")+fmt.Sprintf(format, args...)) // as in ripd's log
 	}
 }
 
 // chaosClient asks over and over on plain sockets. It is used by one goroutine.
 type chaosClient struct {
 	name, address string
+	tls           *tls.Config // nil: plain
 	random        *rand.Rand
 	ledger        *ledger
 	misdeeds      <-chan string // ways that cost a worker its life: they come at a rate of their own
 
 	count int
 	conn  net.Conn
+	tcp   *net.TCPConn // below conn
+	since time.Time    // when it was made; zero when a request was sent
 	in    *bufio.Reader
-	idle  time.Time // when the last answer came; zero on a new connection
 }
 
 // asked is one request of a client.
 type asked struct {
 	id, do, text, want string
 	leave              bool // the client leaves before it has the answer
+	slowly             bool // it reads at a pace of its own, and then leaves
 }
 
 // What workers are asked to do. Most requests are ordinary; the second list is what
 // a worker is dropped for.
 var (
-	chaosWays     = []string{"slow", "trickle", "busy", "garbage", "split"}
+	chaosWays     = []string{"slow", "trickle", "busy", "garbage", "split", "events"}
 	chaosMisdeeds = []string{"cut", "close", "exit", "hang"}
 )
 
 // idleMost is how long a client may leave its connection idle and still find it: a
 // ripd that ends closes those that are idle for longer.
 const idleMost = 400 * time.Millisecond
+
+// idleFor is how long nothing has come over a connection, by the kernel's clock: on a
+// busy machine an answer may have been there for long when its client gets to run.
+func idleFor(conn *net.TCPConn) (idle time.Duration) {
+	raw, err := conn.SyscallConn()
+	if err != nil {
+		return 0
+	}
+	_ = raw.Control(func(fd uintptr) {
+		if info, err := unix.GetsockoptTCPInfo(int(fd), unix.IPPROTO_TCP, unix.TCP_INFO); err == nil {
+			idle = time.Duration(info.Last_data_recv) * time.Millisecond
+		}
+	})
+	return idle
+}
+
+// handshakeMost is how long a client may take for its handshake and its first request:
+// a ripd that ends waits 2 seconds for one.
+const handshakeMost = 1500 * time.Millisecond
 
 func (c *chaosClient) run(end <-chan struct{}) {
 	defer c.hangUp()
@@ -122,6 +147,9 @@ func (c *chaosClient) next(last bool) asked {
 	case roll < 90:
 		a.leave = last
 		size = 1 << 20
+	case roll < 93:
+		a.slowly = last
+		size = 4 << 20
 	}
 	method := "GET"
 	if length > 0 {
@@ -142,7 +170,11 @@ func (c *chaosClient) ask(all []asked) error {
 			c.ledger.fault("%s: %v", c.name, err)
 			return err
 		}
-		c.conn, c.in, c.idle = conn, bufio.NewReader(conn), time.Time{}
+		c.tcp, c.since = conn.(*net.TCPConn), time.Now()
+		if c.tls != nil {
+			conn = tls.Client(conn, c.tls) // it shakes hands with the first request
+		}
+		c.conn, c.in = conn, bufio.NewReader(conn)
 	}
 	if err := c.conn.SetDeadline(time.Now().Add(startMost)); err != nil {
 		return err
@@ -151,8 +183,10 @@ func (c *chaosClient) ask(all []asked) error {
 	for _, a := range all {
 		text.WriteString(a.text)
 	}
-	late := !c.idle.IsZero() && time.Since(c.idle) > idleMost
-	if _, err := io.WriteString(c.conn, text.String()); err != nil {
+	_, err := io.WriteString(c.conn, text.String())
+	late := idleFor(c.tcp) > idleMost || c.tls != nil && !c.since.IsZero() && time.Since(c.since) > handshakeMost
+	c.since = time.Time{}
+	if err != nil {
 		if !late {
 			c.ledger.fault("%s: a request could not be sent: %v", all[0].id, err)
 		}
@@ -163,7 +197,6 @@ func (c *chaosClient) ask(all []asked) error {
 	}
 	for i, a := range all {
 		what, err := c.answer(a, late && i == 0)
-		c.idle = time.Now()
 		c.ledger.put(a.id, what)
 		if err != nil { // a cut-off takes the others with it
 			for _, rest := range all[i+1:] {
@@ -192,7 +225,11 @@ func (c *chaosClient) answer(a asked, late bool) (outcome, error) {
 		}
 		return failed, err
 	}
-	body, err := io.ReadAll(answer.Body)
+	from := io.Reader(answer.Body)
+	if a.slowly {
+		from = &slowReader{from: from}
+	}
+	body, err := io.ReadAll(from)
 	switch {
 	case answer.StatusCode == 200 && err != nil:
 		return cutShort, err
@@ -202,7 +239,7 @@ func (c *chaosClient) answer(a asked, late bool) (outcome, error) {
 	case answer.StatusCode == 200 && string(body) != a.want:
 		c.ledger.fault("%s (%s): %.60q in the place of %.60q", a.id, a.do, body, a.want)
 	}
-	if answer.Close {
+	if answer.Close || a.slowly { // when a slow client has read all, ripd may have been idle for long
 		err = errEnded
 	}
 	switch answer.StatusCode {
@@ -215,6 +252,23 @@ func (c *chaosClient) answer(a asked, late bool) (outcome, error) {
 	}
 	c.ledger.fault("%s (%s): %d %.100q", a.id, a.do, answer.StatusCode, body)
 	return failed, err
+}
+
+// slowReader reads some 4 MB a second. What a slow client has not taken yet must hold
+// nobody up.
+type slowReader struct {
+	from io.Reader
+	left int // until the next pause
+}
+
+func (s *slowReader) Read(b []byte) (int, error) {
+	if s.left <= 0 {
+		<-time.After(30 * time.Millisecond)
+		s.left = 128 << 10
+	}
+	n, err := s.from.Read(b[:min(len(b), s.left)])
+	s.left -= n
+	return n, err
 }
 
 func (c *chaosClient) hangUp() {

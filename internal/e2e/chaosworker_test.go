@@ -58,6 +58,10 @@ func chaosWorker(dir string) error {
 			fmt.Fprintln(notes, noteTwoAtOne, query.Get("id"))
 		}
 		fmt.Fprintln(notes, noteBegun, query.Get("id"), strings.TrimPrefix(r.Header.Get("X-Request-Start"), "t="))
+		if r.Header.Get("Upgrade") == "websocket" {
+			echoSocket(w, r, func() { running.Add(-1) })
+			return
+		}
 		length, err := io.Copy(io.Discard, r.Body)
 		if err != nil {
 			running.Add(-1)
@@ -103,6 +107,18 @@ func chaosAnswer(w http.ResponseWriter, do, body string, over func()) {
 		<-time.After(20 * time.Millisecond)
 		over()
 		io.WriteString(w, body[half:])
+		return
+	case "events": // a stream, piece by piece
+		const pieces = 10
+		for i := range pieces {
+			from, to := len(body)*i/pieces, len(body)*(i+1)/pieces
+			if i == pieces-1 {
+				over()
+			}
+			io.WriteString(w, body[from:to])
+			w.(http.Flusher).Flush()
+			<-time.After(10 * time.Millisecond)
+		}
 		return
 	case "exit":
 		os.Exit(3)
