@@ -127,6 +127,7 @@ func (p Programs) Plan(c *config.Config, app string) (Plan, error) {
 			"RIP_OBJECT":      c.Object,
 			"RIP_ROOT":        root,
 			"RIP_CONCURRENCY": strconv.Itoa(c.Workers.Concurrency),
+			"RIP_STREAMS":     strconv.Itoa(c.MostStreams()),
 			"RIP_RELOAD":      string(c.Reload.Mode),
 		},
 	}

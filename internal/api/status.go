@@ -32,6 +32,7 @@ type Status struct {
 	Upgraded          int          `json:"upgraded,omitempty"` // those of them that were switched to another protocol
 	HTTP2             int          `json:"http2,omitempty"`    // those of them that speak HTTP/2
 	Streams           int          `json:"streams,omitempty"`  // requests that are open on those
+	Released          int          `json:"released,omitempty"` // answers that go on without a slot
 	RequestsPerSecond float64      `json:"requestsPerSecond"`  // over the last seconds
 	Totals            Totals       `json:"totals"`             // since ripd started
 	Rolling           *Rolling     `json:"rolling,omitempty"`  // the roll that goes on; absent: none

@@ -26,6 +26,7 @@ type Worker struct {
 	InFlight    int         `json:"inFlight"`               // requests that it has now
 	Handled     uint64      `json:"handled"`                // requests that it has finished
 	Upgraded    int         `json:"upgraded,omitempty"`     // its connections that were switched to another protocol
+	Released    int         `json:"released,omitempty"`     // its answers that go on without a slot
 	Memory      int64       `json:"memoryBytes"`            // with its descendants: its group's without unused file cache, else resident; 0: unknown
 	CPU         Millis      `json:"cpuMs"`                  // used so far, with its descendants
 	Age         Millis      `json:"ageMs"`                  // since its process started

@@ -66,6 +66,9 @@ func (s *session) printStatus(st api.Status) {
 	if st.HTTP2 > 0 {
 		traffic += fmt.Sprintf(", %s of HTTP/2 with %s", count(st.HTTP2), counted(st.Streams, "open request"))
 	}
+	if st.Released > 0 {
+		traffic += fmt.Sprintf(", %s released", counted(st.Released, "answer"))
+	}
 	s.field("traffic", traffic)
 	s.printRolls(st, now)
 	for _, m := range st.Metrics {

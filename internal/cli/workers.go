@@ -13,7 +13,7 @@ func (s *session) workers() *cobra.Command {
 	return &cobra.Command{
 		Use: "workers [APP]", Short: "An app's workers, one a line", GroupID: groupLook,
 		Long: `Workers shows the processes of an app: id, process, generation, state, requests in
-flight, upgraded connections (WebSockets) if there are some, requests handled, memory,
+flight, upgraded connections (WebSockets) and streams without a slot if there are some, requests handled, memory,
 CPU time, age, and what they do now or did last. On a narrow terminal the least
 important columns are left out; --json has them all.`,
 		Example:           "  ripctl workers\n  ripctl workers shop --json | jq '.workers[] | select(.inFlight > 0)'",
@@ -38,6 +38,12 @@ important columns are left out; --json has them all.`,
 	}
 }
 
+// workerCount is a column that is shown where one of the workers has something in it.
+type workerCount struct {
+	title string
+	of    func(api.Worker) int
+}
+
 func (s *session) workersTable(workers []api.Worker) {
 	t := table{columns: []column{
 		{title: "ID", right: true},
@@ -52,14 +58,20 @@ func (s *session) workersTable(workers []api.Worker) {
 		{title: "RESTARTS", right: true, rank: 9},
 		{title: "LAST REQUEST", rank: 6, least: 12},
 	}}
-	upgraded := slices.ContainsFunc(workers, func(w api.Worker) bool { return w.Upgraded > 0 })
-	if upgraded {
-		t.columns = slices.Insert(t.columns, 5, column{title: "UPGRADED", right: true, rank: 4})
+	more := []workerCount{
+		{"RELEASED", func(w api.Worker) int { return w.Released }},
+		{"UPGRADED", func(w api.Worker) int { return w.Upgraded }},
+	}
+	more = slices.DeleteFunc(more, func(c workerCount) bool {
+		return !slices.ContainsFunc(workers, func(w api.Worker) bool { return c.of(w) > 0 })
+	})
+	for _, c := range more {
+		t.columns = slices.Insert(t.columns, 5, column{title: c.title, right: true, rank: 4})
 	}
 	for _, w := range workers {
 		row := s.workerRow(w)
-		if upgraded {
-			row = slices.Insert(row, 5, count(w.Upgraded))
+		for _, c := range more {
+			row = slices.Insert(row, 5, count(c.of(w)))
 		}
 		t.rows = append(t.rows, row)
 	}

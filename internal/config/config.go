@@ -129,6 +129,11 @@ type Workers struct {
 	// Upgrades is the number of connections of one worker that may have been switched
 	// to another protocol, such as WebSocket; 0 is none. Default 100.
 	Upgrades int
+	// Release is ReleaseAnswer (the default) or ReleaseEarly.
+	Release string
+	// Streams is the number of answers of one worker that may go on without a slot; 0 is
+	// none. Default 100.
+	Streams int
 	// MaxRequests is the number of requests after which a worker is replaced;
 	// 0 is never. Default 10000.
 	MaxRequests int
@@ -293,6 +298,13 @@ const (
 	ReadyRegister Ready = "register"
 	ReadyNotify   Ready = "notify"
 	ReadyListen   Ready = "listen"
+)
+
+// The values of workers.release: when a request leaves its slot, with the whole of the
+// answer, or with its head where nobody knows how long the body becomes.
+const (
+	ReleaseAnswer = "answer"
+	ReleaseEarly  = "early"
 )
 
 // Mode is how changed code is noticed and loaded.

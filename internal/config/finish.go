@@ -22,6 +22,7 @@ func (l *loader) finish() {
 	l.finishSerial()
 	l.finishPreload()
 	l.finishActivation()
+	l.finishRelease()
 	l.finishProxy()
 	l.finishTLS()
 	l.finishStatic()

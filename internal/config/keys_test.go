@@ -62,6 +62,8 @@ var keyCases = map[string]keyCase{
 		`"1MB"`: "1MB is too little: 16MB to 64TB, or 0 for none", `"65TB"`: "too much", `"lots"`: "wanted a size"}},
 	"workers.ready": {[]string{`"auto"`, `"register"`, `"notify"`, `"listen"`}, map[string]string{
 		`"listn"`: `"listn" is not one of auto, register, notify or listen; did you mean "listen"?`, `true`: "wanted a string"}},
+	"workers.release":    {[]string{`"answer"`, `"early"`}, map[string]string{`"erly"`: `did you mean "early"?`, `true`: "wanted a string"}},
+	"workers.streams":    {[]string{`0`, `1`, `100000`}, map[string]string{`100001`: "too much", `-1`: "-1 is too little: 1 to 100000, or 0 for none"}},
 	"workers.activation": boolCase,
 	"workers.credentials": {[]string{`[]`, `["a", "b-2.key"]`}, map[string]string{
 		`"a"`: `write ["a"]`, `["a b"]`: "letters, digits", `["a/b"]`: "and not a path", `[""]`: "the name is empty", `[3]`: "wanted a string",

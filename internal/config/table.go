@@ -6,7 +6,7 @@ import "slices"
 const DefaultPort = 3080
 
 // settings is the table, in the order of the reference. It is never written to.
-var settings = slices.Concat(mainSettings, compressionSettings)
+var settings = slices.Concat(mainSettings, logSettings, compressionSettings)
 
 // mainSettings are the rows that have no file of their own.
 var mainSettings = []setting{
@@ -129,6 +129,17 @@ var mainSettings = []setting{
 		field: func(c *Config) any { return &c.Workers.Upgrades },
 		doc: "The number of connections of one worker that may have been switched to another protocol, such as WebSocket. They do not count as requests in flight. " +
 			"When each worker has so many, a request for one more is answered 503. With 0 ripd ignores `Upgrade` fields. See [WebSockets](websockets.md).",
+	},
+	{
+		key: "workers.release", def: `"answer"`, kind: kindChoice, options: []string{ReleaseAnswer, ReleaseEarly}, sample: `"early"`,
+		field: func(c *Config) any { return &c.Workers.Release },
+		doc: "When a request leaves its worker's slot. `answer`: when the whole answer is in. `early`: when the head is, if nobody knows how long the body becomes; the rest comes beside the slot, which takes the next request. " +
+			"For apps whose answers mostly wait, and that do several things at a time; an answer can ask for it by itself, with `Rip-Release: early`. See [Streams](streaming.md).",
+	},
+	{
+		key: "workers.streams", def: `100`, kind: kindInt, min: 1, max: MaxUpgrades, zero: "none", sample: `1000`,
+		field: func(c *Config) any { return &c.Workers.Streams },
+		doc:   "How many answers of one worker may go on without a slot. One more holds its slot until it ends. With `workers.serial`, and with the adapters `rack` and `wsgi`, all answers do.",
 	},
 	{
 		key: "workers.max_requests", def: `10000`, kind: kindInt, min: 1, max: MaxMaxRequests, zero: "never", word: "r",
@@ -408,42 +419,5 @@ var mainSettings = []setting{
 		doc: "When changed code is loaded. `none`: only by `ripctl restart`. `process`: before a request, when a file changed that the workers have reported; new workers are started. " +
 			"`module`: inside the worker's process, where an adapter loads the app; a program cannot do it. " +
 			"In the foreground (without `--instance`) the default is `\"module\"` where it is possible, else (and with `workers.preload`) `\"process\"`.",
-	},
-
-	{
-		key: "log.access", def: `"human"`, kind: kindChoice, options: []string{"human", "json", "off"}, sample: `"json"`,
-		flags: []flag{
-			{name: "--json-logging", sets: "json", help: "JSON lines instead of lines for people"},
-			{name: "--no-access-log", sets: "off", help: "no line per request"},
-		},
-		field: func(c *Config) any { return &c.Log.Access },
-		doc: "The access log: a line per request for people, a JSON object per request, or none. With `json` ripd's own lines are JSON too. " +
-			"With both flags, ripd's own lines are JSON and there is no access log.",
-	},
-	{
-		key: "log.access_to", def: `"auto"`, kind: kindChoice, options: []string{"auto", "output", "file", "off"}, sample: `"output"`,
-		field: func(c *Config) any { return &c.Log.AccessTo },
-		doc: "Where access lines go. `output`: all of them to where ripd's own lines go, under systemd to the journal. `file`: all of them to `access_file`. `off`: nowhere. " +
-			"`auto`: to the file, if there is one; else, where the output is systemd's journal, the lines of errors (status 5xx), of slow requests and of a sample; else all of them to the output.",
-	},
-	{
-		key: "log.access_file", def: `""`, kind: kindPath, sample: `"/var/log/ripd/shop/access.log"`,
-		field: func(c *Config) any { return &c.Log.AccessFile },
-		doc:   "The access log's file. It is made when it is not there, for its owner to write and its group to read. At SIGUSR1 ripd opens it anew, for logrotate; at SIGHUP it does so, too, and reloads.",
-	},
-	{
-		key: "log.slow", def: `"1s"`, kind: kindDuration, min: int64(MinTimeout), max: int64(MaxTimeout), zero: "none",
-		field: func(c *Config) any { return &c.Log.Slow },
-		doc:   "A request is slow when it was in the queue and with a worker for so long. Slow requests have a line in the journal.",
-	},
-	{
-		key: "log.sample", def: `100`, kind: kindInt, min: 1, max: MaxSample, zero: "none",
-		field: func(c *Config) any { return &c.Log.Sample },
-		doc:   "Of the requests that are neither errors nor slow, one of so many has a line in the journal.",
-	},
-	{
-		key: "log.level", def: `"info"`, kind: kindChoice, options: []string{"debug", "info", "warn", "error"},
-		field: func(c *Config) any { return &c.Log.Level },
-		doc:   "The least level of ripd's own lines.",
 	},
 }

@@ -133,7 +133,7 @@ func (a *app) gauges() metrics.Gauges {
 		}
 	}
 	stats := a.server.Stats()
-	g.Tunnels, g.HTTP2, g.Streams = stats.Upgraded, stats.HTTP2, stats.Streams
+	g.Tunnels, g.HTTP2, g.Streams, g.Released = stats.Upgraded, stats.HTTP2, stats.Streams, stats.Released
 	g.Connections = map[string]int{"idle": stats.Idle, "active": stats.Connections - stats.Idle}
 	return g
 }

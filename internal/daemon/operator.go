@@ -42,7 +42,7 @@ func (o operator) Status() api.Status {
 		Queue: api.Queue{
 			Length: snap.QueueLength, Size: snap.QueueSize, Timeout: api.Millis(r.config.Queue.Timeout), OldestWait: api.Millis(snap.OldestWait),
 		},
-		Connections: stats.Connections, Upgraded: stats.Upgraded, HTTP2: stats.HTTP2, Streams: stats.Streams, RequestsPerSecond: a.rate.perSecond(),
+		Connections: stats.Connections, Upgraded: stats.Upgraded, HTTP2: stats.HTTP2, Streams: stats.Streams, Released: stats.Released, RequestsPerSecond: a.rate.perSecond(),
 		Totals: api.Totals{
 			Requests: stats.Answered, Errors: totals.Errors, QueueFull: c.RefusedFull, QueueTimeouts: c.Expired, NoWorker: c.RefusedNoWorker,
 			ReadTimeouts: totals.ReadTimeouts, ClientsLeft: c.Left, Retries: totals.Retries,

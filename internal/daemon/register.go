@@ -107,7 +107,7 @@ func (s *supervisor) join(peer control.Peer, r api.Register) error {
 	}
 	in := &instance{id: id, release: s.release, external: peer.PID, claimed: r.WorkerID, socket: r.Socket, began: s.now(), readyAt: s.now()}
 	in.seat = s.seating.Add(pool.WorkerSpec{ID: id, Generation: s.release.generation, PID: peer.PID, Socket: r.Socket,
-		Slots: s.release.config.Workers.Concurrency, Upgrades: s.release.config.Workers.Upgrades}, s.poolEvent(in))
+		Slots: s.release.config.Workers.Concurrency, Upgrades: s.release.config.Workers.Upgrades, Streams: s.release.config.MostStreams()}, s.poolEvent(in))
 	if err := s.seatReady(in); err != nil {
 		return err
 	}

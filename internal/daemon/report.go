@@ -134,7 +134,7 @@ func (s *supervisor) describe(in *instance, at func(time.Duration) time.Time) ap
 	}
 	i := in.info()
 	w.InFlight, w.Handled = i.InFlight, uint64(i.Handled)
-	w.Upgraded = i.Upgraded
+	w.Upgraded, w.Released = i.Upgraded, i.Streams
 	w.Request, w.RunningFor = i.Request, api.Millis(i.Running)
 	if i.LastServed > 0 {
 		w.LastRequest = at(i.LastServed)

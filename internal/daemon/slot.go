@@ -67,6 +67,9 @@ func (in *instance) load() string {
 	if info.Upgraded > 0 {
 		text += fmt.Sprintf(", %s open", plural(info.Upgraded, "upgraded connection"))
 	}
+	if info.Streams > 0 {
+		text += fmt.Sprintf(", %s open", plural(info.Streams, "stream"))
+	}
 	return text
 }
 

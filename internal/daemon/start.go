@@ -65,7 +65,7 @@ func (s *supervisor) started(in *instance, p process, err error) {
 		w := in.release.config.Workers
 		in.seat = s.seating.Add(pool.WorkerSpec{
 			ID: in.id, Generation: in.release.generation, PID: p.PID(), Socket: in.socket,
-			Slots: w.Concurrency, Upgrades: w.Upgrades, MaxRequests: s.jitterCount(w.MaxRequests),
+			Slots: w.Concurrency, Upgrades: w.Upgrades, Streams: in.release.config.MostStreams(), MaxRequests: s.jitterCount(w.MaxRequests),
 		}, s.poolEvent(in))
 	}
 	p.Watch(

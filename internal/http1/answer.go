@@ -55,6 +55,7 @@ var dropFromResponse = [kinds]bool{
 	kindWorker:           true,
 	kindWorkerBusy:       true,
 	kindSendfile:         true, // but see Out.Unsent
+	kindRelease:          true,
 }
 
 // AppendResponse appends the head for the client, with the empty line. The

@@ -36,6 +36,7 @@ const (
 	kindWorkerBusy                  // Rip-Worker-Busy
 	kindSendfile                    // X-Sendfile, X-Accel-Redirect: a worker names a file
 	kindSendfileType                // X-Sendfile-Type, X-Accel-Mapping: ripd tells workers how
+	kindRelease                     // Rip-Release
 	kindShadow                      // becomes the same CGI variable as a field with a rule
 	kinds                           // their number
 )
@@ -54,6 +55,7 @@ var knownFields = [...][]knownField{
 	7:  {{"trailer", kindTrailer}, {"upgrade", kindUpgrade}, {"expires", kindExpires}},
 	9:  {{"forwarded", kindOrigin}, {"x-real-ip", kindOrigin}},
 	10: {{"x-sendfile", kindSendfile}, {"connection", kindConnection}, {"keep-alive", kindHop}, {"set-cookie", kindKept}},
+	11: {{"rip-release", kindRelease}},
 	12: {{"content-type", kindKept}, {"x-request-id", kindRequestMark}},
 	13: {{"cache-control", kindCacheControl}, {"authorization", kindKept}, {"last-modified", kindValidator}, {"content-range", kindKept}},
 	14: {{"content-length", kindContentLength}, {"http2-settings", kindHop}},

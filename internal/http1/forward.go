@@ -51,6 +51,7 @@ var dropFromRequest = [kinds]bool{
 	kindWorker:           true,
 	kindWorkerBusy:       true,
 	kindSendfileType:     true,
+	kindRelease:          true,
 	kindShadow:           true,
 }
 

@@ -17,6 +17,10 @@ type Response struct {
 	NoBody        bool
 
 	KeepAlive bool // the worker's connection may serve another request, after the body
+	// ReleaseEarly tells that the answer may go on without its request slot:
+	// Rip-Release: early.
+	ReleaseEarly bool
+
 	Busy      bool // the worker refuses to begin: 503 with Rip-Worker-Busy
 	NamesFile bool // X-Sendfile or X-Accel-Redirect says what to send instead of the body
 	HeadLen   int  // bytes of the head
@@ -132,6 +136,8 @@ func (r *Response) interpret(method []byte) error {
 			err = r.conn.add(f.Value)
 		case kindSendfile:
 			r.NamesFile = true
+		case kindRelease:
+			r.ReleaseEarly = foldedEqual(f.Value, "early")
 		case kindWorkerBusy:
 			r.Busy = r.Status == 503
 		}

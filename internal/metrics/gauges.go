@@ -32,6 +32,8 @@ type Gauges struct {
 	// HTTP2 is how many of them speak HTTP/2, and Streams how many requests are open
 	// on those.
 	HTTP2, Streams int
+	// Released is how many answers go on without a slot.
+	Released int
 	// CertificateEnds is when the first of the certificates in force ends; the zero
 	// value, shown as 0, without any.
 	CertificateEnds time.Time
@@ -72,6 +74,7 @@ type snapshots struct {
 	http2, streams                     *prometheus.Desc
 	logLeftOut, build, certificateEnds *prometheus.Desc
 	acmeAwaited, acmeAttempts          *prometheus.Desc
+	released                           *prometheus.Desc
 }
 
 func newSnapshots(o Options) *snapshots {
@@ -97,6 +100,7 @@ func newSnapshots(o Options) *snapshots {
 		tunnels:         desc("ripd_tunnels", "Connections that were switched to another protocol, such as WebSocket."),
 		http2:           desc("ripd_http2_connections", "Connections that speak HTTP/2."),
 		streams:         desc("ripd_http2_streams", "Requests that are open over HTTP/2."),
+		released:        desc("ripd_released", "Answers that go on without a slot of their worker (Rip-Release: early)."),
 		logDropped:      desc("ripd_log_dropped_total", "Log lines that were dropped because the output did not take them."),
 		logLeftOut:      desc("ripd_access_lines_left_out_total", "Access lines of errors and slow requests that the journal did not get because there were too many."),
 		certificateEnds: desc("ripd_tls_certificate_end_timestamp_seconds", "When the first of the certificates in force ends, in seconds since 1970; 0 without TLS."),
@@ -110,7 +114,7 @@ func newSnapshots(o Options) *snapshots {
 func (s *snapshots) Describe(ch chan<- *prometheus.Desc) {
 	for _, d := range []*prometheus.Desc{
 		s.queueLength, s.queueSize, s.oldestWait, s.workers, s.workersBusy, s.workerMemory, s.workerCPU,
-		s.leases, s.connections, s.tunnels, s.http2, s.streams, s.logDropped, s.logLeftOut, s.build, s.certificateEnds,
+		s.leases, s.connections, s.tunnels, s.http2, s.streams, s.released, s.logDropped, s.logLeftOut, s.build, s.certificateEnds,
 		s.acmeAwaited, s.acmeAttempts,
 	} {
 		ch <- d
@@ -140,6 +144,7 @@ func (s *snapshots) Collect(ch chan<- prometheus.Metric) {
 	}
 	send(s.tunnels, prometheus.GaugeValue, float64(g.Tunnels))
 	send(s.http2, prometheus.GaugeValue, float64(g.HTTP2))
+	send(s.released, prometheus.GaugeValue, float64(g.Released))
 	send(s.streams, prometheus.GaugeValue, float64(g.Streams))
 	send(s.leases, prometheus.CounterValue, float64(g.Leases))
 	send(s.logDropped, prometheus.CounterValue, float64(g.LogDropped))

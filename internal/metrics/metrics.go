@@ -50,6 +50,7 @@ type Metrics struct {
 
 	streams               prometheus.Counter
 	tunnels               prometheus.Counter
+	released              prometheus.Counter
 	tunnelsIn, tunnelsOut prometheus.Counter
 
 	compressed                        *byCause
@@ -123,6 +124,10 @@ func New(o Options) *Metrics {
 		Name: "ripd_tunnels_total", Help: "Connections that were switched to another protocol, such as WebSocket.",
 	})
 	r.MustRegister(m.tunnels)
+	m.released = prometheus.NewCounter(prometheus.CounterOpts{
+		Name: "ripd_released_total", Help: "Answers that went on without a slot of their worker (Rip-Release: early).",
+	})
+	r.MustRegister(m.released)
 	through := counters(r, "ripd_tunnel_bytes_total", "Bytes through connections that were switched to another protocol, by direction: in from clients, out to clients.", "direction")
 	m.tunnelsIn, m.tunnelsOut = through.WithLabelValues("in"), through.WithLabelValues("out")
 
@@ -238,6 +243,13 @@ func (m *Metrics) StreamsOpened() {
 func (m *Metrics) TunnelOpened() {
 	if m != nil {
 		m.tunnels.Inc()
+	}
+}
+
+// AnswerReleased counts one answer that goes on without a slot of its worker.
+func (m *Metrics) AnswerReleased() {
+	if m != nil {
+		m.released.Inc()
 	}
 }
 

@@ -50,7 +50,7 @@ func (p *Pool) tell(e Event) { p.pending = append(p.pending, e) }
 // tellIdle tells Idle for a worker that takes no more and has nothing in flight,
 // once: one that was retired can still fail.
 func (p *Pool) tellIdle(w *Worker) {
-	if w.inFlight > 0 || w.upgrades > 0 && w.state == Retiring || w.toldIdle || (w.state != Retiring && w.state != Failed) {
+	if w.inFlight > 0 || w.upgrades+w.streams > 0 && w.state == Retiring || w.toldIdle || (w.state != Retiring && w.state != Failed) {
 		return
 	}
 	w.toldIdle = true

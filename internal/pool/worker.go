@@ -69,6 +69,8 @@ type WorkerSpec struct {
 	// Upgrades is how many connections may have been switched to another protocol at
 	// a time; 0 is none.
 	Upgrades int
+	// Streams is how many answers may go on without a slot at a time; 0 is none.
+	Streams int
 	// MaxRequests is after how many requests Exhausted is told; 0 means never.
 	MaxRequests int
 }
@@ -84,6 +86,7 @@ type Worker struct {
 	slots      []*Slot
 	inFlight   int
 	upgrades   int // open, and those that may become so
+	streams    int // answers that go on without a slot
 	handled    int
 	lastServed time.Duration
 	toldIdle   bool
@@ -196,7 +199,7 @@ func (p *Pool) Resume(w *Worker) error {
 }
 
 // Retire lets the worker finish what runs and gives it nothing new. Event Idle
-// follows when its last lease and its last upgrade have ended; at once when it has none.
+// follows when its last lease, upgrade and stream have ended; at once when it has none.
 func (p *Pool) Retire(w *Worker) error {
 	p.mu.Lock()
 	defer p.unlock()

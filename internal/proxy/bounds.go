@@ -40,6 +40,7 @@ const (
 	boundResets
 	boundFrames
 	boundContinuations
+	boundReleased
 	boundsEnd
 )
 
@@ -67,6 +68,7 @@ var noticeNames = [boundsEnd]string{
 	boundUpgrades: "workers.upgrades", boundUpgradeIdle: "timeouts.upgrade_idle", boundMessage: "limits.body",
 	boundStreams:     "compression.streams",
 	boundOpenStreams: "limits.streams", boundResets: "http2-resets", boundFrames: "http2-frames", boundContinuations: "http2-continuations",
+	boundReleased: "workers.streams",
 }
 
 // noticePause is the least time between two lines of one kind.

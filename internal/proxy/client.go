@@ -67,6 +67,7 @@ type conn struct {
 	turnFree  chan struct{} // made when first needed
 	deadline  atomic.Int64  // of the phase, on the server's clock; 0: none
 	halfOpen  atomic.Bool   // the client has ended its side, and may wait for the answer
+	left      atomic.Bool   // the client has gone while its request runs
 	kicked    atomic.Bool   // woken from reading to look around
 	submitted atomic.Int64  // when the running request was complete
 	lookedAt  int64         // the deadline, or the submission, for which noticeEnd has looked; the janitor's
@@ -157,6 +158,7 @@ func (c *conn) end() {
 		c.req.answer.cause = causeClientLeft
 		c.done()
 	}
+	c.left.Store(true)
 	c.awaitTurn()
 	if t := c.tunnel.Load(); t != nil { // its worker has agreed meanwhile
 		t.carry()

@@ -50,6 +50,7 @@ func (l *lease) exchange() {
 		l.switchOver()
 	case err == nil:
 		l.settle()
+	case errors.Is(err, errDetached):
 	case errors.Is(err, os.ErrDeadlineExceeded):
 		l.hang()
 	case errors.Is(err, errListenerGone):
@@ -141,7 +142,11 @@ func (l *lease) follow() error {
 		case l.eof:
 			return io.ErrUnexpectedEOF
 		}
+		if l.away == nil && !l.answer.flushed && l.letsGo() && l.detach() {
+			return errDetached
+		}
 		l.flush()
+		l.listen()
 		if l.endless() && l.req.client.broken() {
 			now := l.srv.clock.now()
 			if left == 0 {
@@ -189,11 +194,19 @@ func (l *lease) flush() {
 func (l *lease) fill() error {
 	for {
 		err := l.raw.Read(l.fillOnce)
-		if errors.Is(err, os.ErrDeadlineExceeded) && !l.overdue() {
-			continue
+		if errors.Is(err, os.ErrDeadlineExceeded) {
+			if told := l.told(); told != nil {
+				return told
+			}
+			if !l.overdue() {
+				continue
+			}
 		}
 		if err == nil {
-			l.since.Store(int64(l.srv.clock.now()))
+			now := int64(l.srv.clock.now())
+			if l.since.Store(now); l.away != nil {
+				l.away.moved.Store(now)
+			}
 		}
 		return err
 	}
@@ -262,7 +275,7 @@ func (l *lease) give(r *request) {
 // said so. Their clocks may have crossed: then reading goes on.
 func (l *lease) overdue() bool {
 	since := l.waitingSince()
-	if since != 0 && l.srv.clock.now()-since >= l.srv.config.Load().Timeouts.Read {
+	if since != 0 && l.away == nil && l.srv.clock.now()-since >= l.srv.config.Load().Timeouts.Read {
 		return true
 	}
 	_ = l.nc.SetReadDeadline(time.Time{})

@@ -5,3 +5,6 @@ var ConnectionsFor = connectionsFor
 
 // Upgrades is workers.upgrades in force.
 func (s *Server) Upgrades() int { return s.config.Load().Workers.Upgrades }
+
+// MostStreams is workers.streams in force.
+func (s *Server) MostStreams() int { return s.config.Load().Workers.Streams }

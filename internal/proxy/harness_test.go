@@ -191,7 +191,7 @@ func (r *rig) workerSlots(slots int, serve func(net.Conn)) *pool.Worker {
 // workerAt adds a worker that listens already.
 func (r *rig) workerAt(id int, path string, slots int) *pool.Worker {
 	r.t.Helper()
-	w := r.server.Pool().Add(pool.WorkerSpec{ID: id, Generation: 1, Socket: path, Slots: slots, Upgrades: r.server.Upgrades()})
+	w := r.server.Pool().Add(pool.WorkerSpec{ID: id, Generation: 1, Socket: path, Slots: slots, Upgrades: r.server.Upgrades(), Streams: r.server.MostStreams()})
 	if err := r.server.Pool().Ready(w, ""); err != nil {
 		r.t.Fatal(err)
 	}

@@ -90,6 +90,13 @@ func (s *Server) round(now time.Duration) int {
 			_ = (*nc).SetReadDeadline(time.Unix(1, 0)) // exchange looks at its clock
 		}
 	}
+	for l := range s.leases {
+		l.lookForListener(now)
+	}
+	for l := range s.released {
+		l.lookAtReleased(now)
+		l.lookForListener(now)
+	}
 	for t := range s.tunnels {
 		t.look(now)
 	}

@@ -56,15 +56,18 @@ type lease struct {
 	err    error  // what is wrong with it
 	out    []byte // what goes to the client
 	answer answer
+	away   *released  // of an answer that goes on without the slot; nil: it has the slot
 	press  *press     // compresses the answer; nil: nobody does
 	given  int64      // the length of the body of the answer before
 	fed    chan error // the result of the goroutine that writes a long request; nil without one
 	eof    bool       // the worker ended the connection; errno says how
 	errno  syscall.Errno
 
-	since   atomic.Int64             // since when the worker is waited for; 0: it is not
-	live    atomic.Pointer[liveBody] // of the request in hand: tells that instead
-	watched atomic.Pointer[rawConn]  // a copy of nc, for the janitor
+	since    atomic.Int64             // since when the worker is waited for; 0: it is not
+	live     atomic.Pointer[liveBody] // of the request in hand: tells that instead
+	listener atomic.Pointer[listener] // of an answer without a known end, that comes in pieces
+
+	watched atomic.Pointer[rawConn] // a copy of nc, for the janitor
 
 	readable func(fd uintptr) bool // onReadable, made once; likewise the next three
 	fillOnce func(fd uintptr) bool
@@ -131,6 +134,7 @@ func (l *lease) turn() { l.turnBy(l.srv.pool.Turn) }
 
 // turnBy is turn by one of the pool's two ways to end a lease.
 func (l *lease) turnBy(turn func(*pool.Slot, time.Duration) (*pool.Ticket, bool)) {
+	l.listener.Store(nil)
 	now := l.srv.clock.now()
 	l.req.answer.ended, l.idle = now, now
 	l.since.Store(0)

@@ -70,8 +70,8 @@ func (c *conn) write(b []byte) { c.out.write(b) }
 // finish is outlet.finish.
 func (c *conn) finish(cut bool) { c.out.finish(cut) }
 
-// broken is outlet.broken.
-func (c *conn) broken() bool { return c.out.broken() }
+// broken is outlet.broken, and tells too that the client has been seen to be gone.
+func (c *conn) broken() bool { return c.left.Load() || c.out.broken() }
 
 // ending reports whether the client has ended its side, or ripd is about to stop.
 func (c *conn) ending() bool { return c.halfOpen.Load() || c.srv.stopping.Load() }

@@ -20,6 +20,7 @@
 //	coding.go   which answers are compressed; press.go: how
 //	files.go    which requests a file answers; filesend.go, sendfile.go: how
 //	outlet.go   write to a client at the pace that it takes
+//	released.go answers that go on without a slot; is there still somebody who listens?
 //	upgrade.go  a request for another protocol, until the worker agrees
 //	tunnel.go   what goes through after that; flow.go: each direction of it
 //	frames.go   where a WebSocket frame ends
@@ -109,6 +110,7 @@ type Server struct {
 	conns     map[*conn]struct{}
 	leases    map[*lease]struct{}
 	tunnels   map[*tunnel]struct{}
+	released  map[*lease]struct{} // answers that go on without a slot
 	listeners map[net.Listener]*acceptor
 	tasks     sync.WaitGroup // goroutines of connections
 
@@ -125,7 +127,7 @@ func New(o Options, events func(pool.Event)) *Server {
 		access: o.Access, metrics: o.Metrics, log: o.Log, fresh: o.Fresh, broken: o.Broken, proofs: o.Proofs,
 		spoolDir: spoolDir(o.SpoolDir), clock: newClock(time.Now), ids: newRequestIDs(),
 		kick: make(chan struct{}, 1), done: make(chan struct{}), quit: make(chan struct{}),
-		conns: map[*conn]struct{}{}, leases: map[*lease]struct{}{}, tunnels: map[*tunnel]struct{}{}, listeners: map[net.Listener]*acceptor{},
+		conns: map[*conn]struct{}{}, leases: map[*lease]struct{}{}, tunnels: map[*tunnel]struct{}{}, released: map[*lease]struct{}{}, listeners: map[net.Listener]*acceptor{},
 	}
 	s.places = sync.NewCond(&s.mu)
 	s.config.Store(o.Config)
@@ -217,13 +219,13 @@ func (s *Server) forget(c *conn) {
 	s.tasks.Done()
 }
 
-// awaitPlace waits while limits.connections are open. An upgraded one counts twice: it
-// has a worker's connection for itself. The connections that have
+// awaitPlace waits while limits.connections are open. An upgraded one, and one with
+// a stream without a slot, counts twice: it has a worker's connection for itself. The connections that have
 // been idle longest make room; new clients wait in the kernel's backlog meanwhile.
 func (s *Server) awaitPlace(a *acceptor) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	for first := true; len(s.conns)+len(s.tunnels) >= int(s.most.Load()) && !s.stopping.Load(); first = false {
+	for first := true; len(s.conns)+len(s.tunnels)+len(s.released) >= int(s.most.Load()) && !s.stopping.Load(); first = false {
 		if first {
 			s.crowded.Add(1)
 			defer s.crowded.Add(-1)
@@ -244,6 +246,8 @@ type Stats struct {
 	// HTTP2 are the connections that speak HTTP/2, and Streams their open streams:
 	// requests that are not yet answered.
 	HTTP2, Streams int
+	// Released are answers that go on without a slot.
+	Released int
 	// Answered counts the requests that got an answer, whatever its status.
 	Answered uint64
 }
@@ -252,7 +256,7 @@ type Stats struct {
 func (s *Server) Stats() Stats {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	st := Stats{Connections: len(s.conns), Answered: s.answered.Load(), Upgraded: len(s.tunnels), Streams: int(s.streamsOpen.Load())}
+	st := Stats{Connections: len(s.conns), Answered: s.answered.Load(), Upgraded: len(s.tunnels), Streams: int(s.streamsOpen.Load()), Released: len(s.released)}
 	for c := range s.conns {
 		if c.phase.Load() == phaseIdle {
 			st.Idle++

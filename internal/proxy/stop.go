@@ -200,6 +200,11 @@ func (s *Server) severAll() (cut int) {
 			(*nc).Close() // the slot's goroutine ends the exchange
 		}
 	}
+	for l := range s.released {
+		if nc := l.watched.Load(); nc != nil {
+			(*nc).Close() // likewise the stream's
+		}
+	}
 	return cut
 }
 

@@ -9,12 +9,13 @@ import { NodeServer } from './nodeserver.mjs';
 
 // run serves the app of RIP_ENTRY with what the runtime can do (`engine`).
 export async function run(engine) {
-  const { RIP_ENTRY, RIP_ROOT, SOCKET_PATH, RIP_RELOAD: mode = 'none', RIP_CONCURRENCY, RIP_SERIAL, RIP_DEVELOPMENT } = process.env;
+  const { RIP_ENTRY, RIP_ROOT, SOCKET_PATH, RIP_RELOAD: mode = 'none', RIP_CONCURRENCY, RIP_STREAMS, RIP_SERIAL, RIP_DEVELOPMENT } = process.env;
   if (!RIP_ENTRY || !SOCKET_PATH) {
     say('this is a worker of ripd: it needs RIP_ENTRY and SOCKET_PATH');
     process.exit(2);
   }
-  const life = new Life(Number(RIP_CONCURRENCY) || 1, RIP_SERIAL === '1');
+  // Streams without a slot (Rip-Release: early) run beside the requests that ripd gives.
+  const life = new Life((Number(RIP_CONCURRENCY) || 1) + (Number(RIP_STREAMS) || 0), RIP_SERIAL === '1');
   const listening = new Listening((closed) => life.leave(0, closed));
   let ready = false;
   for (const signal of ['SIGTERM', 'SIGINT']) {

@@ -105,7 +105,7 @@ class Server:
         self.reloader = reloader
         self.life = None  # of the app that serves
         self.lives = {}  # Lifespan → requests in it; the old ones end with their last
-        self.turn = asyncio.Semaphore(worker.AT_ONCE)
+        self.turn = asyncio.Semaphore(worker.AT_ONCE + worker.STREAMS)
         self.renewing = asyncio.Lock()
         self.idle = {}  # task → writer, while it waits for a request
         self.sockets = {}  # websocket.Socket → (its life, its task)

@@ -22,6 +22,7 @@ RELOAD = os.environ.get("RIP_RELOAD", "none")
 DEVELOPMENT = os.environ.get("RIP_DEVELOPMENT") == "1"
 CONCURRENCY = max(1, int(os.environ.get("RIP_CONCURRENCY") or 1))  # requests that ripd gives at a time
 AT_ONCE = 1 if os.environ.get("RIP_SERIAL") == "1" else CONCURRENCY  # of these that run; the others wait for their turn
+STREAMS = max(0, int(os.environ.get("RIP_STREAMS") or 0))  # answers that may go on beside them (Rip-Release: early)
 SOCKET = os.environ.get("SOCKET_PATH", "")
 PRELOAD = os.environ.pop("RIP_PRELOAD", None)  # the descriptor of a mold's orders; see ripd_mold
 
