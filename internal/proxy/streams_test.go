@@ -10,11 +10,14 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"os"
+	"path/filepath"
 	"strings"
 	"sync"
 	"testing"
 	"time"
 
+	"ripd/internal/config"
 	"ripd/internal/proxy"
 	"ripd/internal/testkit"
 )
@@ -187,4 +190,45 @@ func TestStreamsAreASetting(t *testing.T) {
 		t.Errorf("with it: %s", p)
 	}
 	testkit.Eventually(t, testkit.Timeout, func() bool { return r.server.Stats().Connections == 0 })
+}
+
+// Files that ripd sends by itself, and answers that it compresses, go to streams, too.
+func TestStreamsOfFilesAndCompressedAnswers(t *testing.T) {
+	dir := t.TempDir()
+	large := bytes.Repeat([]byte("0123456789abcdef"), 1<<16)
+	if err := os.WriteFile(filepath.Join(dir, "large.txt"), large, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	r := newSecureRig(t, func(o *proxy.Options) {
+		files(t, dir, nil)(o)
+		o.Config.Compression = config.Compression{Codings: []string{"gzip"}, Level: 4, MinSize: 100, Types: []string{"text/*"}, Streams: 8}
+	})
+	r.worker(handler(func(*http.Request) string {
+		return fmt.Sprintf("HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nContent-Length: %d\r\n\r\n%s", len(large), large)
+	}))
+	c := r.browser() // which asks for gzip, and decodes it
+	for _, path := range []string{"/large.txt", "/of-a-worker"} {
+		var wg sync.WaitGroup
+		for range 4 {
+			wg.Go(func() {
+				res, err := c.Get("https://test.example" + path)
+				if err != nil {
+					t.Error(err)
+					return
+				}
+				defer res.Body.Close()
+				b, err := io.ReadAll(res.Body)
+				if err != nil || !bytes.Equal(b, large) {
+					t.Errorf("%s: %d bytes, %v", path, len(b), err)
+				}
+				if path == "/of-a-worker" && !res.Uncompressed {
+					t.Error("the answer was not compressed")
+				}
+			})
+		}
+		wg.Wait()
+	}
+	if leases := r.server.Pool().Snapshot(r.server.Now()).Counts.Leases; leases != 4 {
+		t.Errorf("%d leases", leases)
+	}
 }
