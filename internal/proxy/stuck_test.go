@@ -89,8 +89,8 @@ func TestWorkerDoesNotReadItsTunnel(t *testing.T) {
 
 // One that reads slowly is not stuck, though a piece may take longer than the bound.
 func TestWorkerReadsItsTunnelSlowly(t *testing.T) {
-	bothWays(t, func(o *proxy.Options) { o.Config.Timeouts.UpgradeIdle = 400 * time.Millisecond }, func(t *testing.T, r *rig) {
-		r.worker(talker(8 << 10)) // 400 KB a second
+	bothWays(t, func(o *proxy.Options) { o.Config.Timeouts.UpgradeIdle = 1500 * time.Millisecond }, func(t *testing.T, r *rig) {
+		r.worker(talker(2 << 10)) // 100 KB a second
 		s := r.socket()
 		go func() {
 			piece := frame{fin: true, op: opBinary, masked: true, data: bytes.Repeat([]byte("x"), 32<<10)}.append(nil)
@@ -100,7 +100,7 @@ func TestWorkerReadsItsTunnelSlowly(t *testing.T) {
 				}
 			}
 		}()
-		for range 100 { // two seconds
+		for range 150 { // three seconds
 			s.want(true, opText, []byte("still here"))
 		}
 	})
