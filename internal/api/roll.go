@@ -98,4 +98,7 @@ type Scale struct {
 type DrainRequest struct {
 	Worker int  `json:"workerId,omitempty"` // the worker's id
 	All    bool `json:"all,omitempty"`      // instead of Worker: all of them
+	// Page, of a drain with All, has requests answered with the maintenance page at once,
+	// instead of waiting.
+	Page bool `json:"page,omitempty"`
 }

@@ -38,9 +38,10 @@ type Status struct {
 	Rolling           *Rolling     `json:"rolling,omitempty"`  // the roll that goes on; absent: none
 	LastRoll          *Roll        `json:"lastRoll,omitempty"` // the roll that ended last; absent: none yet
 	CrashLoops        []CrashLoop  `json:"crashLoops,omitempty"`
-	Groups            *Groups      `json:"groups,omitempty"`    // the workers' control groups; absent: a ripd that knows none
-	Preloaded         []Preloaded  `json:"preloaded,omitempty"` // what workers are forked from; absent: each loads the app
-	Notes             []string     `json:"notes,omitempty"`     // what ripd decided for itself, or wants an operator to know
+	Groups            *Groups      `json:"groups,omitempty"`      // the workers' control groups; absent: a ripd that knows none
+	Maintenance       bool         `json:"maintenance,omitempty"` // an operator has requests answered with the maintenance page
+	Preloaded         []Preloaded  `json:"preloaded,omitempty"`   // what workers are forked from; absent: each loads the app
+	Notes             []string     `json:"notes,omitempty"`       // what ripd decided for itself, or wants an operator to know
 
 	Certificates []Certificate `json:"certificates,omitempty"` // those in force, and those that are awaited; absent: no https
 }

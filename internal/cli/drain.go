@@ -13,9 +13,10 @@ func (s *session) drain() *cobra.Command {
 	c := s.hold("drain", (*api.Client).Drain)
 	c.Short = "Hold a worker back"
 	c.Long = `Drain lets a worker finish what it has and gives it nothing new, until "ripctl resume". With
---all, requests wait in the queue. A number alone is a worker's id; with two arguments, the
-first is the app.`
-	c.Example = "  ripctl drain 2\n  ripctl drain shop 2\n  ripctl drain shop --all"
+--all, requests wait in the queue; with --all --page, they are answered 503 with the
+maintenance page at once. A number alone is a worker's id; with two arguments, the first is
+the app.`
+	c.Example = "  ripctl drain 2\n  ripctl drain shop 2\n  ripctl drain shop --all --page"
 	return c
 }
 
@@ -29,7 +30,7 @@ func (s *session) resume() *cobra.Command {
 
 // hold makes drain and resume, which differ in the call alone.
 func (s *session) hold(verb string, call func(*api.Client, context.Context, api.DrainRequest) error) *cobra.Command {
-	var all bool
+	var all, page bool
 	c := &cobra.Command{
 		Use: verb + " [APP] WORKER|--all", GroupID: groupSteer,
 		ValidArgsFunction: s.completeWorker,
@@ -38,27 +39,33 @@ func (s *session) hold(verb string, call func(*api.Client, context.Context, api.
 			if err != nil {
 				return err
 			}
+			if page && !all {
+				return usagef(`"ripctl drain --all --page"`, "--page is for all workers")
+			}
 			a, c, err := s.client(cmd.Context(), name)
 			if err != nil {
 				return err
 			}
 			defer c.Close()
-			if err := call(c, cmd.Context(), api.DrainRequest{Worker: worker, All: all}); err != nil {
+			if err := call(c, cmd.Context(), api.DrainRequest{Worker: worker, All: all, Page: page}); err != nil {
 				return err
 			}
 			if s.json {
 				return s.printJSON(api.OK{OK: true})
 			}
-			s.line(heldLine(a.status.App, verb, worker))
+			s.line(heldLine(a.status.App, verb, worker, page))
 			return nil
 		},
 	}
 	c.Flags().BoolVar(&all, "all", false, "all workers of the app")
+	if verb == "drain" {
+		c.Flags().BoolVar(&page, "page", false, "answer requests with the maintenance page meanwhile")
+	}
 	return c
 }
 
 // heldLine says what a drain or a resume did. Worker 0 stands for all.
-func heldLine(name, verb string, worker int) string {
+func heldLine(name, verb string, worker int, page bool) string {
 	who := fmt.Sprintf("worker %d of %s", worker, name)
 	if worker == 0 {
 		who = "all workers of " + name
@@ -69,6 +76,9 @@ func heldLine(name, verb string, worker int) string {
 	back := fmt.Sprintf("ripctl resume %s %d", name, worker)
 	if worker == 0 {
 		back = fmt.Sprintf("ripctl resume %s --all", name)
+	}
+	if page {
+		who += ", requests get the maintenance page"
 	}
 	return fmt.Sprintf("draining: %s; \"%s\" ends it", who, back)
 }

@@ -45,6 +45,9 @@ func (s *session) printStatus(st api.Status) {
 	}
 	s.printCertificates(st.Certificates, now)
 	s.field("workers", workersLine(st.Workers))
+	if st.Maintenance {
+		s.field("drained", fmt.Sprintf("requests get the maintenance page; \"ripctl resume %s --all\" ends it", clean(st.App)))
+	}
 	for _, p := range st.Preloaded {
 		s.field("preloaded", fmt.Sprintf("by process %d of generation %d, %s, %s forked", p.PID, p.Generation, size(uint64(p.Memory)), counted(p.Forks, "worker")))
 	}

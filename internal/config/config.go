@@ -219,6 +219,9 @@ type Proxy struct {
 	Trusted Peers
 	// RequestBuffering makes a request's body complete before a worker gets it.
 	RequestBuffering bool
+	// ErrorPages is the absolute path of the folder with pages for ripd's own answers; ""
+	// for none.
+	ErrorPages string
 	// StatusPath is the path of the public status page, "" when it is turned off.
 	StatusPath string
 }

@@ -33,7 +33,7 @@ func TestFileMessages(t *testing.T) {
 		{"a table's name", "command = [\"x\"]\n[worker]\nsurge = 1\n",
 			`FILE:2:2: there is no table [worker]; did you mean [workers]?`},
 		{"no table's name", "command = [\"x\"]\n[database]\nurl = 1\n",
-			`FILE:2:2: there is no table [database]; there are listen, workers, queue, timeouts, limits, proxy, tls, static, reload, log, compression, env, env_credentials and static.accel`},
+			`FILE:2:2: there is no table [database]; there are listen, workers, queue, timeouts, limits, proxy, tls, reload, log, static, compression, env, env_credentials and static.accel`},
 		{"a key as a table", "command = [\"x\"]\n[variant]\n",
 			`FILE:2:2: there is no table [variant]; write variant = "blue"`},
 		{"a list of tables", "command = [\"x\"]\n[[queue]]\nsize = 1\n",

@@ -89,6 +89,7 @@ var keyCases = map[string]keyCase{
 		`"10.0.0.0/8"`: `write ["10.0.0.0/8"]`, `[3]`: "found the number 3, wanted a string"}},
 	"proxy.request_buffering": boolCase,
 	"proxy.status_path":       {[]string{`"/status"`, `""`, `"off"`}, map[string]string{`"status"`: "does not begin with /", `"/a?b"`: "more than a path", `3`: "wanted a string"}},
+	"proxy.error_pages":       {[]string{`""`, `"public"`}, map[string]string{`"nowhere"`: "there is no such file", `"ripd.toml"`: "is not a folder", `3`: "wanted a string"}},
 	"tls.certificate": {[]string{`""`, `[]`, `"x.crt"
 key = "x.key"`, `["x.crt", "/y.crt"]
 key = ["x.key", "y.key"]`}, map[string]string{`"x"`: "a certificate without its key", `["x", ""]`: "one of the paths is empty", `"~/x"`: "~ is not replaced", `3`: "wanted a path in quotes, or a list"}},

@@ -87,6 +87,9 @@ func (l *loader) finishStatic() {
 	if s.Root != "" {
 		l.finishRoot()
 	}
+	if pages := &l.cfg.Proxy.ErrorPages; *pages != "" {
+		*pages = l.folder("proxy.error_pages", *pages)
+	}
 	for i := range s.Links {
 		s.Links[i] = l.folder("static.links", s.Links[i])
 	}

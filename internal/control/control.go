@@ -32,9 +32,11 @@ type Operator interface {
 	// ctx ends, Scale returns and the change goes on. An error before the first
 	// step means that nothing was changed.
 	Scale(ctx context.Context, r api.ScaleRequest, step func(api.Step)) (api.Scale, error)
-	// Drain gives a worker nothing new; 0 means all. It returns at once.
-	Drain(ctx context.Context, workerID int) error
-	// Resume lets a drained worker take requests again; 0 means all.
+	// Drain gives a worker nothing new; 0 means all. With page requests are answered
+	// with the maintenance page then. It returns at once.
+	Drain(ctx context.Context, workerID int, page bool) error
+	// Resume lets a drained worker take requests again; 0 means all. The maintenance
+	// page ends with it.
 	Resume(ctx context.Context, workerID int) error
 	// Stop ends the app and ripd: it returns when all that was accepted has
 	// been answered and the workers are gone. Nothing undoes it. The caller

@@ -138,13 +138,22 @@ func TestEveryCall(t *testing.T) {
 		}
 	}
 	must("drain", c.Drain(ctx, api.DrainRequest{Worker: 2}))
+	must("maintenance", c.Drain(ctx, api.DrainRequest{All: true, Page: true}))
+	for _, r := range []api.DrainRequest{{Worker: 2, Page: true}, {Page: true}} {
+		if err := c.Drain(ctx, r); err == nil {
+			t.Errorf("%+v was taken", r)
+		}
+	}
+	if err := c.Resume(ctx, api.DrainRequest{All: true, Page: true}); err == nil {
+		t.Error("a resume with a page was taken")
+	}
 	must("resume", c.Resume(ctx, api.DrainRequest{All: true}))
 	must("register", c.Register(ctx, api.Register{App: "shop", WorkerID: 1, Token: "in-body"}))
 	must("deregister", c.WithToken("in-header").Deregister(ctx, api.Deregister{App: "shop", WorkerID: 1}))
 	if v, err := c.Stop(ctx, nil); err != nil || v.Kind != api.KindStop {
 		t.Errorf("stop: %+v, %v", v, err)
 	}
-	want := "roll restart, roll reload, scale +1, drain 2, resume 0, register shop 1, deregister shop 1, stop"
+	want := "roll restart, roll reload, scale +1, drain 2, drain 0 with the page, resume 0, register shop 1, deregister shop 1, stop"
 	if got := strings.Join(app.Calls(), ", "); got != want {
 		t.Errorf("calls\n%s, want\n%s", got, want)
 	}

@@ -40,27 +40,29 @@ func (s *Server) metrics(w http.ResponseWriter, q *http.Request) {
 }
 
 func (s *Server) drain(w http.ResponseWriter, q *http.Request) {
-	s.hold(w, q, func(id int) error { return s.o.Operator.Drain(q.Context(), id) })
+	s.hold(w, q, true, func(r api.DrainRequest) error { return s.o.Operator.Drain(q.Context(), r.Worker, r.Page) })
 }
 
 func (s *Server) resume(w http.ResponseWriter, q *http.Request) {
-	s.hold(w, q, func(id int) error { return s.o.Operator.Resume(q.Context(), id) })
+	s.hold(w, q, false, func(r api.DrainRequest) error { return s.o.Operator.Resume(q.Context(), r.Worker) })
 }
 
 // hold drains or resumes one worker or all of them. "All" has to be said: a
 // forgotten id must not drain the app.
-func (s *Server) hold(w http.ResponseWriter, q *http.Request, do func(id int) error) {
+func (s *Server) hold(w http.ResponseWriter, q *http.Request, page bool, do func(api.DrainRequest) error) {
 	var r api.DrainRequest
 	f := decode(q, &r)
 	switch {
 	case f != nil:
 	case r.All && r.Worker != 0:
 		f = usage("say workerId or all, not both")
+	case r.Page && !(page && r.All):
+		f = usage("\"page\": true is for a drain of all")
 	case !r.All && r.Worker <= 0:
 		f = usage("which worker? Say workerId, from 1, or \"all\": true")
 	}
 	if f == nil {
-		if err := do(r.Worker); err != nil {
+		if err := do(r); err != nil {
 			f = failureOf(err)
 		}
 	}

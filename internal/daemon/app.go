@@ -256,7 +256,7 @@ func (a *app) openSupervisor(first *release) (err error) {
 		prepare: preparer{a.input, a.programs, a.groups, a.readPapers}.prepare, aside: func(f func()) { go f() }, commit: a.commit,
 		usage: readUsage, state: worker.ProcState, files: func(int, []string) {}, token: rand.Text,
 		socket: socketOf(a.dir, a.workerPrefix()), events: a.publish, count: &a.count, rolled: a.rolled,
-		ready: a.firstReady, settled: a.settled, log: a.log,
+		ready: a.firstReady, settled: a.settled, maintenance: a.server.Maintain, log: a.log,
 	}
 	if a.fresh != nil {
 		d.files, d.newest = a.watch, a.fresh.newest

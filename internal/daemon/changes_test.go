@@ -169,11 +169,40 @@ func TestScaleDownAndUpWhileItDrains(t *testing.T) {
 	}
 }
 
+// The maintenance page belongs to a drain of all, and ends with any resume.
+func TestMaintenance(t *testing.T) {
+	w := newWorld(t, testConfig(2))
+	for _, step := range []struct {
+		do   func() error
+		want bool
+	}{
+		{func() error { return w.s.drain(1, true) }, false},
+		{func() error { return w.s.drain(0, true) }, true},
+		{func() error { return w.s.drain(2, false) }, true},
+		{func() error { return w.s.drain(0, false) }, false},
+		{func() error { return w.s.drain(0, true) }, true},
+		{func() error { return w.s.resume(2) }, false},
+	} {
+		w.do(func() {
+			if err := step.do(); err != nil {
+				t.Error(err)
+			}
+		})
+		if w.maintained != step.want || w.s.maintained != step.want {
+			t.Errorf("the page: %v, want %v", w.maintained, step.want)
+		}
+	}
+	w.do(func() { (&heir{handover: &handover{Maintained: true}}).adopt(w.s) })
+	if !w.maintained {
+		t.Error("an upgrade forgot it")
+	}
+}
+
 func TestDrainAndResume(t *testing.T) {
 	w := newWorld(t, testConfig(2))
 	w.makeReady(w.last(1))
 	w.do(func() {
-		if err := w.s.drain(2); err != nil {
+		if err := w.s.drain(2, false); err != nil {
 			t.Error(err)
 		}
 	})
@@ -188,7 +217,7 @@ func TestDrainAndResume(t *testing.T) {
 		t.Fatal("the successor of a drained worker serves")
 	}
 	w.do(func() { _ = w.s.resume(2) })
-	w.do(func() { _ = w.s.drain(1) })
+	w.do(func() { _ = w.s.drain(1, false) })
 	if w.total() != 1 || w.hopeless {
 		t.Errorf("%d serve, hopeless %v", w.total(), w.hopeless)
 	}
@@ -198,7 +227,7 @@ func TestDrainAndResume(t *testing.T) {
 	}
 	var e *api.Error
 	w.do(func() {
-		if err := w.s.drain(7); !errors.As(err, &e) || e.Code != api.CodeNotFound {
+		if err := w.s.drain(7, false); !errors.As(err, &e) || e.Code != api.CodeNotFound {
 			t.Errorf("drain 7: %v", err)
 		}
 	})
@@ -322,7 +351,7 @@ func TestExternal(t *testing.T) {
 	if err := join(); err != nil || w.total() != 2 {
 		t.Errorf("again: %v, %d serve", err, w.total())
 	}
-	w.do(func() { _ = w.s.drain(firstExternal) })
+	w.do(func() { _ = w.s.drain(firstExternal, false) })
 	w.do(func() { _ = w.s.resume(firstExternal) })
 	w.do(func() {
 		if err := w.s.deregister(peer, api.Deregister{WorkerID: 9}); err != nil {

@@ -5,14 +5,32 @@ import (
 )
 
 // drain holds back one worker, or all (id 0). It stays so across replacements,
-// rolls and crashes, until it is resumed.
-func (s *supervisor) drain(id int) error {
-	return s.hold(id, true)
+// rolls and crashes, until it is resumed. With page, requests do not wait meanwhile:
+// they get the maintenance page.
+func (s *supervisor) drain(id int, page bool) error {
+	err := s.hold(id, true)
+	if err == nil && id == 0 {
+		s.maintain(page)
+	}
+	return err
 }
 
 // resume lets one worker, or all (id 0), take requests again.
 func (s *supervisor) resume(id int) error {
-	return s.hold(id, false)
+	err := s.hold(id, false)
+	if err == nil {
+		s.maintain(false)
+	}
+	return err
+}
+
+// maintain turns the maintenance page on or off.
+func (s *supervisor) maintain(on bool) {
+	if on != s.maintained {
+		s.log.Info("maintenance: requests get the page", "on", on)
+	}
+	s.maintained = on
+	s.maintenance(on)
 }
 
 func (s *supervisor) hold(id int, drained bool) error {

@@ -42,6 +42,7 @@ type world struct {
 	memory     map[int]int64
 	readies    int
 	settled    int
+	maintained bool
 	pids       int
 	files      []string
 }
@@ -236,7 +237,7 @@ func makeWorld(t reporter, c *config.Config) *world {
 		events: func(e api.Event) { w.events = append(w.events, e) },
 		count:  w,
 		rolled: func(v api.Verdict) { w.verdicts = append(w.verdicts, v) },
-		ready:  func() { w.readies++ }, settled: func() { w.settled++ },
+		ready:  func() { w.readies++ }, settled: func() { w.settled++ }, maintenance: func(on bool) { w.maintained = on },
 		log: slog.New(slog.NewTextHandler(io.Discard, nil)),
 	}
 	w.s = newSupervisor(d, &release{config: c, dir: "/srv/shop", app: "/srv/shop"})

@@ -46,6 +46,7 @@ type handover struct {
 	Count      int          `json:"count"`      // what the old settings said of the number of workers
 	Wanted     int          `json:"wanted"`     // what an operator made of it
 	Drained    []int        `json:"drained,omitempty"`
+	Maintained bool         `json:"maintained,omitempty"` // requests get the maintenance page
 	Files      []handedFile `json:"files"`
 }
 

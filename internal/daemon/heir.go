@@ -157,6 +157,9 @@ func (h *heir) adopt(s *supervisor) {
 			sl.drained = true
 		}
 	}
+	if h.Maintained {
+		s.maintain(true)
+	}
 }
 
 // unserved says what of listen.http or listen.https only new sockets could bring.

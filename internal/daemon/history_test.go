@@ -92,7 +92,7 @@ func (h *history) event(rt *rapid.T) {
 			h.watchers = append(h.watchers, watch)
 		})
 	case "drain":
-		w.do(func() { _ = w.s.drain(rapid.IntRange(0, 6).Draw(rt, "id")) })
+		w.do(func() { _ = w.s.drain(rapid.IntRange(0, 6).Draw(rt, "id"), false) })
 	case "resume":
 		w.do(func() { _ = w.s.resume(rapid.IntRange(0, 6).Draw(rt, "id")) })
 	default:

@@ -48,7 +48,7 @@ func (o operator) Status() api.Status {
 			ReadTimeouts: totals.ReadTimeouts, ClientsLeft: c.Left, Retries: totals.Retries,
 			Respawns: a.count.respawns.Load(), Rolls: a.count.rolls.Load(), Files: totals.Files, BytesIn: totals.BytesIn, BytesOut: totals.BytesOut,
 		},
-		Rolling: r.rolling, LastRoll: r.lastRoll, CrashLoops: r.loops, Groups: a.groups.status(), Preloaded: a.molds.list(), Notes: a.notes, Certificates: a.certificates(),
+		Rolling: r.rolling, LastRoll: r.lastRoll, CrashLoops: r.loops, Groups: a.groups.status(), Preloaded: a.molds.list(), Maintenance: a.server.Maintained(), Notes: a.notes, Certificates: a.certificates(),
 	}
 }
 
@@ -120,8 +120,8 @@ func (o operator) Scale(ctx context.Context, r api.ScaleRequest, step func(api.S
 }
 
 // Drain holds back one worker, or all (0).
-func (o operator) Drain(_ context.Context, id int) error {
-	return o.call(func(s *supervisor) error { return s.drain(id) })
+func (o operator) Drain(_ context.Context, id int, page bool) error {
+	return o.call(func(s *supervisor) error { return s.drain(id, page) })
 }
 
 // Resume lets one worker, or all (0), take requests again.

@@ -314,7 +314,7 @@ func TestSecondRestartJoinsWhatHasNotBegun(t *testing.T) {
 func TestRollOfAllDrained(t *testing.T) {
 	w := newWorld(t, testConfig(2))
 	w.allReady()
-	w.do(func() { _ = w.s.drain(0) })
+	w.do(func() { _ = w.s.drain(0, false) })
 	watch := w.roll(api.KindRestart)
 	w.makeReady(w.last(1))
 	w.makeReady(w.last(2))

@@ -148,5 +148,7 @@ type seams struct {
 	// ready is called once, when the first worker is ready; settled once, when all
 	// workers of the start are ready or have failed.
 	ready, settled func()
-	log            *slog.Logger
+	// maintenance has requests answered with the maintenance page, or no more.
+	maintenance func(on bool)
+	log         *slog.Logger
 }

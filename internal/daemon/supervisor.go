@@ -46,12 +46,14 @@ type supervisor struct {
 	stopping  bool
 	announced bool // ready was called
 	arranged  bool // settled was called
-	hopeless  bool
-	measuring bool
-	measureAt time.Time
-	settledAt time.Time // of the last turn
-	illegal   int       // illegal steps, always 0
-	killed    int       // processes that were killed at stop
+
+	maintained bool // an operator has turned the maintenance page on
+	hopeless   bool
+	measuring  bool
+	measureAt  time.Time
+	settledAt  time.Time // of the last turn
+	illegal    int       // illegal steps, always 0
+	killed     int       // processes that were killed at stop
 }
 
 // failure is why code does not serve, in the app's own words.

@@ -141,7 +141,7 @@ func (u *upgrade) start() error {
 	err := a.super.ask(func() {
 		s := a.super
 		u.given = handover{Parent: os.Getpid(), Epoch: a.heir.epoch() + 1, Generation: s.generation + 1,
-			Count: s.release.config.Workers.Count, Wanted: s.wanted}
+			Count: s.release.config.Workers.Count, Wanted: s.wanted, Maintained: s.maintained}
 		for _, sl := range s.slots {
 			if sl.drained {
 				u.given.Drained = append(u.given.Drained, sl.id)

@@ -69,7 +69,7 @@ var classes = [...]string{0: "none", 1: "1xx", 2: "2xx", 3: "3xx", 4: "4xx", 5: 
 func knownRejections() []string {
 	return []string{
 		"queue-full", "queue-timeout", "no-worker", "stopping", "upgrades-full", "spool-failed", "no-descriptors", "streams-full",
-		"connect-failed", "connection-closed", "write-failed", "read-failed", "bad-answer", "read-timeout", "file-refused",
+		"connect-failed", "connection-closed", "write-failed", "read-failed", "bad-answer", "read-timeout", "file-refused", "maintenance",
 	}
 }
 

@@ -34,6 +34,10 @@ func (s *Server) admit(r *request, now time.Duration) (admitted bool) {
 	if s.answerFile(r) {
 		return false
 	}
+	if s.maintained.Load() {
+		r.refuse(503, causeMaintenance)
+		return false
+	}
 	if s.fresh != nil {
 		if page := s.fresh(); page != nil {
 			r.respondPage(page, causeBroken)

@@ -20,6 +20,7 @@ type Files struct {
 	private *static.Private // static.sendfile and static.accel; nil without
 	mapping string          // X-Accel-Mapping, for workers
 	named   bool            // there is static.sendfile
+	pages   *errorPages     // proxy.error_pages; nil without
 }
 
 // OpenFiles opens the folders that the settings name.
@@ -40,6 +41,12 @@ func OpenFiles(c *config.Config) (*Files, error) {
 	}
 	if err := f.openPrivate(&c.Static); err != nil {
 		return nil, fmt.Errorf("static: %w", err)
+	}
+	if dir := c.Proxy.ErrorPages; dir != "" {
+		var err error
+		if f.pages, err = loadErrorPages(dir); err != nil {
+			return nil, fmt.Errorf("proxy.error_pages: %w", err)
+		}
 	}
 	return f, nil
 }

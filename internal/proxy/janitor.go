@@ -72,6 +72,9 @@ func (s *Server) wakeJanitor() {
 
 // expireQueue answers what has waited for queue.timeout.
 func (s *Server) expireQueue(now time.Duration) {
+	if s.maintained.Load() { // one may have come to the queue at the moment of Maintain
+		s.answerQueue()
+	}
 	limit := s.config.Load().Queue.Timeout
 	for t := s.pool.Expire(now, limit); t != nil; t = s.pool.Expire(now, limit) {
 		t.Request.(*request).refuse(504, causeQueueTimeout)

@@ -96,7 +96,9 @@ type Server struct {
 	notices notices
 	most    atomic.Int64 // connections that may be open: limits.connections, or what descriptors allow
 
-	crowded  atomic.Int32 // loops that accept and wait for a place
+	crowded    atomic.Int32 // loops that accept and wait for a place
+	maintained atomic.Bool  // requests get the maintenance page
+
 	stopping atomic.Bool
 	leaving  atomic.Bool   // stopping, and the listening sockets live on elsewhere
 	kick     chan struct{} // wakes the janitor when there is something to watch

@@ -26,6 +26,7 @@ const (
 	causeStatic       = "static" // a file, without a worker
 	causeFileChanged  = "file-changed"
 	causeSendfile     = "sendfile" // a file that a worker has named
+	causeMaintenance  = "maintenance"
 	causeFileMissing  = "file-missing"
 	causeFileRefused  = "file-refused"
 	causeStreams      = "streams-full"
@@ -76,6 +77,9 @@ func (r *request) refuse(status int, cause string) {
 	if status == 503 {
 		reply.RetryAfter = max(1, int((s.pool.RetryAfter()+time.Second-1)/time.Second))
 	}
+	if cause == causeMaintenance {
+		reply.RetryAfter = int(maintenanceRetry / time.Second)
+	}
 	s.metrics.Rejected(cause)
 	r.respond(&reply, cause)
 }
@@ -88,6 +92,7 @@ var refusals = map[string]string{
 	causeQueueTimeout:   "the request waited too long for a worker",
 	causeSpool:          "the server has no room for the request's body",
 	causeDescriptors:    "the server has no descriptor left",
+	causeMaintenance:    "the application is being worked on; please come back later",
 	causeFileRefused:    "the application named a file that is not to be sent",
 	causeStreams:        "the server has as many requests open as it takes",
 	"connect-failed":    "the application could not be reached",
@@ -112,6 +117,9 @@ func (r *request) respond(reply *http1.Reply, cause string) {
 	reply.Date, reply.RequestID = s.clock.httpDate(now), r.id[:]
 	r.answer.status, r.answer.cause = reply.Status, cause
 	s.reachedByRequest(reply.Status, cause)
+	if files := s.files.Load(); files != nil && files.pages != nil && reply.Body == nil {
+		files.pages.fill(r, reply, cause)
+	}
 	b := newBlock()
 	out := http1.AppendReply(b[:0], reply)
 	if !r.head {

@@ -93,7 +93,11 @@ func (a *App) Upgrade(ctx context.Context, r api.UpgradeRequest, step func(api.S
 }
 
 // Drain notes the call and gives Err.
-func (a *App) Drain(_ context.Context, id int) error {
+func (a *App) Drain(_ context.Context, id int, page bool) error {
+	if page {
+		a.note("drain %d with the page", id)
+		return a.Err
+	}
 	a.note("drain %d", id)
 	return a.Err
 }
