@@ -193,7 +193,7 @@ type Timeouts struct {
 	UpgradeDrain time.Duration
 }
 
-// Limits bounds sizes (in bytes) and numbers. None of them is ever zero.
+// Limits bounds sizes (in bytes) and numbers. None of them but Rate is ever zero.
 type Limits struct {
 	// Header is the size of a request's head, and of an answer's.
 	Header int64
@@ -211,6 +211,10 @@ type Limits struct {
 	Streams int
 	// Line is the length of a line of a worker's output; a longer one is split.
 	Line int64
+	// Rate is how many requests a client's network may send; the zero value (the
+	// default) is no bound. RateBurst is how many of them may come at once. Default 50.
+	Rate      Rate
+	RateBurst int
 }
 
 // Proxy says how requests are passed on.

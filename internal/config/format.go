@@ -44,6 +44,8 @@ func (s *setting) format(value any) string {
 		return v.format()
 	case []Address:
 		return formatList(v)
+	case Rate:
+		return quote(v.String())
 	case Peers:
 		return v.format()
 	case map[string]string:
@@ -94,6 +96,8 @@ func (s *setting) current(c *Config) any {
 	case *Paths:
 		return *p
 	case *[]Address:
+		return *p
+	case *Rate:
 		return *p
 	case *Peers:
 		return *p

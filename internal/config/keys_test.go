@@ -84,6 +84,9 @@ var keyCases = map[string]keyCase{
 	"limits.connections":     {[]string{`1`, `1000000`}, map[string]string{`0`: "too little", `1000001`: "too much", `"1"`: "without quotes"}},
 	"limits.streams":         {[]string{`1`, `10000`}, map[string]string{`0`: "too little", `10001`: "too much", `"1"`: "without quotes"}},
 	"limits.line":            {[]string{`"256B"`, `256`, `"1MB"`}, map[string]string{`"255B"`: "too little: 256B to 1MB", `"2MB"`: "too much"}},
+	"limits.rate": {[]string{`"0"`, `0`, `"20/s"`, `"600/m"`, `"1000000/h"`}, map[string]string{
+		`"20"`: "write /s, /m or /h", `"0/s"`: `"0" is no bound`, `"1000001/s"`: "too much: 1 to 1000000", `"99999999999999999999/s"`: "too much", `"x/s"`: "wanted a rate", `"20/d"`: "write /s, /m or /h", `20`: "found the number 20", `"-1/s"`: "wanted a rate"}},
+	"limits.rate_burst": {[]string{`1`, `1000000`}, map[string]string{`0`: "too little: 1 to 1000000", `"1"`: "without quotes"}},
 	"proxy.trusted": {[]string{`[]`, `["10.0.0.0/8", "2001:db8::/32", "192.0.2.1", "::1", "unix"]`, `["0.0.0.0/0", "::ffff:192.0.2.1"]`}, map[string]string{
 		`["x"]`: `"x": not a network; write "10.0.0.0/8"`, `["10.0.0.1/8"]`: `write "10.0.0.0/8"`, `["::ffff:10.0.0.0/104"]`: `write "10.0.0.0/8"`, `["fe80::1%eth0"]`: "not a network",
 		`"10.0.0.0/8"`: `write ["10.0.0.0/8"]`, `[3]`: "found the number 3, wanted a string"}},

@@ -22,7 +22,7 @@ func TestDefaults(t *testing.T) {
 		Queue: Queue{Size: 512, Timeout: 5 * time.Second},
 		Timeouts: Timeouts{Connect: time.Second, Read: 30 * time.Second, ClientHeader: 10 * time.Second,
 			ClientBody: time.Minute, ClientIdle: time.Minute, ClientWrite: time.Minute, UpgradeIdle: time.Hour, UpgradeDrain: 20 * time.Second},
-		Limits:      Limits{Header: 32 << 10, Body: 100 << 20, Buffer: 64 << 10, ResponseSpool: 1 << 30, Connections: 16384, Streams: 100, Line: 16 << 10},
+		Limits:      Limits{Header: 32 << 10, Body: 100 << 20, Buffer: 64 << 10, ResponseSpool: 1 << 30, Connections: 16384, Streams: 100, Line: 16 << 10, RateBurst: 50},
 		Proxy:       Proxy{RequestBuffering: true, StatusPath: "/status"},
 		Static:      Static{Index: "index.html", Precompressed: true, CacheControl: "no-cache"},
 		TLS:         TLS{HTTP2: true, ACMEDirectory: DefaultACMEDirectory},

@@ -16,6 +16,7 @@ const (
 	kindCount // a number, or "auto"
 	kindSize
 	kindDuration
+	kindRate
 	kindChoice
 	kindAddresses
 	kindPeers

@@ -291,6 +291,7 @@ var mainSettings = []setting{
 		field: func(c *Config) any { return &c.Limits.Line },
 		doc:   "The length of one line of a worker's output. A longer line is split.",
 	},
+	rateRow, rateBurstRow,
 
 	{
 		key: "proxy.trusted", def: `[]`, kind: kindPeers, sample: `["10.0.0.0/8"]`,

@@ -103,6 +103,8 @@ func (s *setting) parse(r raw, base string) (any, *fault) {
 		return s.parseSize(r)
 	case kindDuration:
 		return s.parseDuration(r)
+	case kindRate:
+		return parseRate(r)
 	case kindChoice:
 		return s.parseChoice(r)
 	case kindAddresses:
@@ -331,6 +333,8 @@ func assign(field, value any) {
 		*p = value.(Paths)
 	case *[]Address:
 		*p = value.([]Address)
+	case *Rate:
+		*p = value.(Rate)
 	case *Peers:
 		*p = value.(Peers)
 	case *map[string]string:

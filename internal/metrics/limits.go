@@ -5,7 +5,7 @@ package metrics
 func knownLimits() []string {
 	return []string{
 		"compression.streams", "http2-continuations", "http2-frames", "http2-resets",
-		"limits.body", "limits.connections", "limits.header", "limits.response_spool", "limits.streams", "open-files", "queue.size", "queue.timeout",
+		"limits.body", "limits.connections", "limits.header", "limits.rate", "limits.response_spool", "limits.streams", "open-files", "queue.size", "queue.timeout",
 		"temporary-files", "timeouts.client_body", "timeouts.client_header", "timeouts.client_write", "timeouts.upgrade_idle",
 		"workers.streams", "workers.upgrades",
 	}

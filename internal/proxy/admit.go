@@ -16,6 +16,8 @@ func (r *request) faultOfHead(head *http1.Request) clientFault {
 	switch {
 	case r.from.fault != nil:
 		return clientFault{r.from.fault.Status, causeBadRequest, r.from.fault.Reason}
+	case r.tooSoon(head):
+		return faultOfRate
 	case string(head.Method) == "CONNECT":
 		return clientFault{501, causeConnect, "this server is no proxy for other servers"}
 	case head.ContentLength > r.srv.config.Load().Limits.Body:

@@ -35,6 +35,7 @@ const (
 	boundUpgrades
 	boundUpgradeIdle
 	boundMessage
+	boundRate
 	boundStreams
 	boundOpenStreams
 	boundResets
@@ -65,7 +66,7 @@ var noticeNames = [boundsEnd]string{
 	boundConnections: "limits.connections", boundDescriptors: "open-files", boundHead: "limits.header", boundBody: "limits.body",
 	boundClientHeader: "timeouts.client_header", boundClientBody: "timeouts.client_body", boundClientWrite: "timeouts.client_write",
 	boundSpool: "limits.response_spool", boundDisk: "temporary-files", boundQueue: "queue.size", boundQueueTime: "queue.timeout",
-	boundUpgrades: "workers.upgrades", boundUpgradeIdle: "timeouts.upgrade_idle", boundMessage: "limits.body",
+	boundUpgrades: "workers.upgrades", boundUpgradeIdle: "timeouts.upgrade_idle", boundMessage: "limits.body", boundRate: "limits.rate",
 	boundStreams:     "compression.streams",
 	boundOpenStreams: "limits.streams", boundResets: "http2-resets", boundFrames: "http2-frames", boundContinuations: "http2-continuations",
 	boundReleased: "workers.streams",

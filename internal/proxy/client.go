@@ -297,9 +297,8 @@ func (c *conn) begin(h *headScratch, n int) (leave bool) {
 	if reply := c.srv.proof(&h.req); reply != nil {
 		return c.answerHead(h, n, reply, causeACME)
 	}
-	if refused := c.check(&h.req); refused {
-		h.free()
-		return true
+	if fault := r.faultOfHead(&h.req); fault.status != 0 {
+		return c.turnAway(h, n, fault)
 	}
 	upgrade := c.upgrades(&h.req)
 	if r.ticket.Upgrade = upgrade; upgrade {
@@ -326,16 +325,6 @@ func (c *conn) begin(h *headScratch, n int) (leave bool) {
 		c.want = wantUpgrade
 	}
 	return upgrade
-}
-
-// check answers what is not for a worker. It reports whether the connection
-// ends with that answer.
-func (c *conn) check(head *http1.Request) (refused bool) {
-	fault := c.req.faultOfHead(head)
-	if fault.status != 0 {
-		c.refuseRequest(head, fault.status, fault.cause, fault.detail)
-	}
-	return fault.status != 0
 }
 
 // submit gives the request to the pool, or answers it. It reports whether a

@@ -94,6 +94,7 @@ type Server struct {
 	clock   clock
 	ids     requestIDs
 	notices notices
+	buckets *buckets     // for limits.rate
 	most    atomic.Int64 // connections that may be open: limits.connections, or what descriptors allow
 
 	crowded    atomic.Int32 // loops that accept and wait for a place
@@ -127,7 +128,7 @@ var ErrClosed = errors.New("proxy: stopped")
 func New(o Options, events func(pool.Event)) *Server {
 	s := &Server{
 		access: o.Access, metrics: o.Metrics, log: o.Log, fresh: o.Fresh, broken: o.Broken, proofs: o.Proofs,
-		spoolDir: spoolDir(o.SpoolDir), clock: newClock(time.Now), ids: newRequestIDs(),
+		spoolDir: spoolDir(o.SpoolDir), clock: newClock(time.Now), ids: newRequestIDs(), buckets: newBuckets(),
 		kick: make(chan struct{}, 1), done: make(chan struct{}), quit: make(chan struct{}),
 		conns: map[*conn]struct{}{}, leases: map[*lease]struct{}{}, tunnels: map[*tunnel]struct{}{}, released: map[*lease]struct{}{}, listeners: map[net.Listener]*acceptor{},
 	}
@@ -158,6 +159,9 @@ func (s *Server) Configure(c *config.Config) {
 	}
 	s.boundConnections(c)
 	s.pool.Resize(c.Queue.Size)
+	if c.Limits.Rate.Requests == 0 {
+		s.buckets.clear()
+	}
 }
 
 // Serve accepts connections until Stop or until the listener fails. It returns

@@ -39,7 +39,9 @@ type request struct {
 	trailers bool   // the client takes trailers
 	retried  bool   // it was given to a second worker, or a second connection
 	admitted bool   // the pool took it
-	unending bool   // only the end of the connection ends the answer (HTTP/1.0)
+	// retryAfter is what a client is told that asks too often, in seconds.
+	retryAfter int
+	unending   bool // only the end of the connection ends the answer (HTTP/1.0)
 
 	compressor *compress.Compressor // nil when nothing is compressed
 	coding     compress.Coding      // that the client takes

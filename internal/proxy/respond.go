@@ -24,6 +24,7 @@ const (
 	causeACME         = "acme"
 	causeDescriptors  = "no-descriptors"
 	causeStatic       = "static" // a file, without a worker
+	causeRate         = "rate-limited"
 	causeFileChanged  = "file-changed"
 	causeSendfile     = "sendfile" // a file that a worker has named
 	causeMaintenance  = "maintenance"
@@ -110,6 +111,9 @@ func (r *request) respond(reply *http1.Reply, cause string) {
 	s := r.srv
 	now := s.clock.now()
 	reply.Minor, reply.Head = r.minor, r.head
+	if cause == causeRate {
+		reply.RetryAfter = r.retryAfter
+	}
 	reply.Close = r.mustClose()
 	if r.from.secure {
 		reply.HSTS = s.config.Load().TLS.HSTS
