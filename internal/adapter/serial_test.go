@@ -1,6 +1,8 @@
 package adapter
 
 import (
+	"bytes"
+	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -36,7 +38,7 @@ func TestSerial(t *testing.T) {
 		t.Run(app.name, func(t *testing.T) {
 			entry := filepath.Join(testkit.Root(t), "internal/adapter/testdata", app.entry)
 			w := startJS(t, app.engine, entry, "RIP_CONCURRENCY=3", "RIP_SERIAL=1")
-			inLine(t, func() (net.Conn, func() (string, error)) {
+			inLine(t, w.PID(), func() (net.Conn, func() (string, error)) {
 				conn, in := w.raw(t, "")
 				return conn, func() (string, error) {
 					answer, err := http.ReadResponse(in, nil)
@@ -55,9 +57,9 @@ func TestSerial(t *testing.T) {
 	}
 }
 
-// inLine gives a server three requests, each on a connection that it knows, and
-// follows them through it.
-func inLine(t *testing.T, dial func() (net.Conn, func() (string, error)), whileFirstRuns func()) {
+// inLine gives the server whose process is pid three requests, each on a connection
+// that it knows, and follows them through it.
+func inLine(t *testing.T, pid int, dial func() (net.Conn, func() (string, error)), whileFirstRuns func()) {
 	t.Helper()
 	dir := t.TempDir()
 	there := func(i int) bool { _, err := os.Stat(fmt.Sprintf("%s/%d.in", dir, i)); return err == nil }
@@ -73,8 +75,9 @@ func inLine(t *testing.T, dial func() (net.Conn, func() (string, error)), whileF
 	}
 	for i, conn := range conns {
 		fmt.Fprintf(conn, "GET /hold HTTP/1.1\r\nHost: x\r\nX-Test: %s/%d\r\n\r\n", dir, i)
-		// The next one is sent when the worker has this one.
-		testkit.Eventually(t, testkit.Timeout, func() bool { return unread(t, conn) == 0 && there(0) }, "the worker has request %d", i)
+		// The next one is sent when this one has its place in the line: the worker has
+		// read it, and has nothing more to do about it.
+		testkit.Eventually(t, testkit.Timeout, func() bool { return unread(t, conn) == 0 && there(0) && asleep(t, pid) }, "the worker has request %d", i)
 	}
 	whileFirstRuns()
 	for i := range conns {
@@ -89,6 +92,29 @@ func inLine(t *testing.T, dial func() (net.Conn, func() (string, error)), whileF
 			t.Errorf("request %d: %q, %v", i, got, err)
 		}
 	}
+}
+
+// asleep reports whether no thread of the process runs, or wants to: field 3 of
+// proc_pid_stat(5).
+func asleep(t *testing.T, pid int) bool {
+	t.Helper()
+	threads, err := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/stat", pid))
+	if err != nil || len(threads) == 0 {
+		t.Fatalf("no threads of %d: %v", pid, err)
+	}
+	for _, path := range threads {
+		stat, err := os.ReadFile(path)
+		if errors.Is(err, os.ErrNotExist) || errors.Is(err, syscall.ESRCH) {
+			continue // it has ended
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		if state := stat[bytes.LastIndexByte(stat, ')')+2]; state != 'S' {
+			return false
+		}
+	}
+	return true
 }
 
 // unread is the number of bytes, or something like it, that the other side of a
