@@ -50,7 +50,7 @@ func AppendReply(dst []byte, r *Reply) []byte {
 	if r.HSTS != "" {
 		dst = appendHSTS(dst, r.HSTS)
 	}
-	dst = appendFraming(dst, false, int64(r.bodyLen()))
+	dst = appendFraming(dst, false, int64(r.BodyLen()))
 	dst = appendConnection(dst, r.Minor, r.Close)
 	if r.Head {
 		return dst
@@ -58,8 +58,8 @@ func AppendReply(dst []byte, r *Reply) []byte {
 	return r.appendBody(dst)
 }
 
-// bodyLen is the number of bytes that appendBody appends.
-func (r *Reply) bodyLen() int {
+// BodyLen is the length of the body in bytes, whether or not the answer carries it.
+func (r *Reply) BodyLen() int {
 	if r.Body != nil {
 		return len(r.Body)
 	}

@@ -127,7 +127,7 @@ func (r *request) respond(reply *http1.Reply, cause string) {
 	b := newBlock()
 	out := http1.AppendReply(b[:0], reply)
 	if !r.head {
-		r.answer.bytesOut = int64(len(reply.Body))
+		r.answer.bytesOut = int64(reply.BodyLen())
 	}
 	r.client.write(out)
 	b.free()
