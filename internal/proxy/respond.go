@@ -1,6 +1,7 @@
 package proxy
 
 import (
+	"bytes"
 	"errors"
 	"time"
 
@@ -63,12 +64,19 @@ func (c *conn) refuseRequest(head *http1.Request, status int, cause, detail stri
 	c.req.respond(&http1.Reply{Status: status, Detail: detail}, cause)
 }
 
-// nameOnly gives a request that goes to no worker its method and target.
+// nameOnly gives a request that goes to no worker its method and target, and the fields
+// by which the form of an error is chosen.
 func (r *request) nameOnly(head *http1.Request) {
 	r.wire = append(r.wire[:0], head.Method...)
 	r.wire = append(r.wire, ' ')
 	r.wire = append(r.wire, head.Target...)
 	r.methodLen, r.target = len(head.Method), len(head.Target)
+	r.wire = append(r.wire, "\r\n"...)
+	for i := range head.Fields {
+		if f := &head.Fields[i]; bytes.EqualFold(f.Name, []byte("Accept")) {
+			r.wire = append(append(append(r.wire, "Accept: "...), f.Value...), "\r\n"...)
+		}
+	}
 }
 
 // refuse answers for the workers: 502, 503 or 504.
