@@ -12,7 +12,7 @@ import (
 func (r *request) tooSoon(head *http1.Request) bool {
 	c := r.srv.config.Load()
 	rate := &c.Limits.Rate
-	if rate.Requests == 0 || !r.from.addr.IsValid() || c.Proxy.StatusPath != "" && string(head.Path) == c.Proxy.StatusPath {
+	if rate.Requests == 0 || !r.from.addr.IsValid() || r.srv.wantsStatus(head) {
 		return false
 	}
 	wait := r.srv.buckets.take(networkOf(r.from.addr), r.srv.clock.now(), rate.Interval(), c.Limits.RateBurst)

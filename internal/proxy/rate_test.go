@@ -66,6 +66,30 @@ func TestRate(t *testing.T) {
 	}
 }
 
+// What goes to the app counts: the status page's path with another method does. So it is
+// sent on to HTTPS, too.
+func TestStatusPathOfTheApp(t *testing.T) {
+	r := newRig(t, slowly)
+	r.worker(handler(echo))
+	c := r.dial()
+	for range 3 {
+		c.write("OPTIONS /status HTTP/1.1\r\nHost: test\r\n\r\n")
+		if res, body := c.read("OPTIONS"); res.StatusCode != 200 || !strings.HasPrefix(body, "OPTIONS /status") {
+			t.Errorf("%d %q", res.StatusCode, body)
+		}
+	}
+	if res, _ := c.fetch("OPTIONS", "/status"); res.StatusCode != 429 {
+		t.Errorf("status %d", res.StatusCode)
+	}
+	c.get("/status", 200, "healthy")
+	r = newRig(t, func(o *proxy.Options) { o.Config.TLS.RedirectHTTP = true })
+	c = r.dial()
+	if res, _ := c.fetch("OPTIONS", "/status"); res.StatusCode != 308 {
+		t.Errorf("status %d", res.StatusCode)
+	}
+	c.get("/status", 503, "degraded")
+}
+
 // A body is not waited for: the connection ends with the answer.
 func TestRateWithBodies(t *testing.T) {
 	r := newRig(t, slowly)

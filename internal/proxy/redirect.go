@@ -19,8 +19,7 @@ func (s *Server) redirects(head *http1.Request) bool {
 	if !c.TLS.RedirectHTTP || head.Host == nil {
 		return false
 	}
-	status := c.Proxy.StatusPath != "" && string(head.Path) == c.Proxy.StatusPath
-	return !status && !bytes.HasPrefix(head.Path, []byte(acmePrefix))
+	return !s.wantsStatus(head) && !bytes.HasPrefix(head.Path, []byte(acmePrefix))
 }
 
 // redirect answers the request whose head h fills the first n bytes of the buffer

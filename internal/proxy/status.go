@@ -31,6 +31,13 @@ func (s *Server) isStatus(r *request) bool {
 		(bytes.Equal(r.method(), []byte("GET")) || r.head)
 }
 
+// wantsStatus is isStatus for a head that has just come. With another method the path
+// is the app's, as all others are.
+func (s *Server) wantsStatus(head *http1.Request) bool {
+	path := s.config.Load().Proxy.StatusPath
+	return path != "" && string(head.Path) == path && (string(head.Method) == "GET" || head.IsHead())
+}
+
 // answerStatus answers 200 when a worker takes requests, else 503.
 func (s *Server) answerStatus(r *request) {
 	now := s.clock.now()
