@@ -112,10 +112,14 @@ func (f *File) Seek(offset int64, whence int) (int64, error) {
 	return f.at, nil
 }
 
-// Close ends the file.
+// Close ends the file. Only the first one does: the descriptor's number may be another
+// file's by the second.
 func (f *File) Close() error {
 	f.mu.Lock()
 	defer f.mu.Unlock()
+	if f.closed {
+		return fs.ErrClosed
+	}
 	f.closed = true
 	return unix.Close(f.fd)
 }

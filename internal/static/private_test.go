@@ -3,6 +3,7 @@ package static
 import (
 	"errors"
 	"io"
+	"io/fs"
 	"path/filepath"
 	"testing"
 )
@@ -66,5 +67,20 @@ func TestPrivateFiles(t *testing.T) {
 	}
 	if _, err := OpenPrivate(nil, map[string]string{"/a/": dir + "/none"}); err == nil {
 		t.Error("a folder that is not there was opened")
+	}
+}
+
+// A file is closed once, whatever has its descriptor's number since.
+func TestCloseTwice(t *testing.T) {
+	dir := tree(t, "a")
+	f, err := open(t, Options{Root: dir}).Find([]byte("/a"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := f.Close(); err != nil {
+		t.Error(err)
+	}
+	if err := f.Close(); !errors.Is(err, fs.ErrClosed) {
+		t.Errorf("the second time: %v", err)
 	}
 }
