@@ -55,6 +55,33 @@ func TestWebSocketEchoes(t *testing.T) {
 	})
 }
 
+// In maintenance a request for another protocol is refused as any other is, also when it
+// waits, and its connection goes on; who has switched before is left alone.
+func TestUpgradesInMaintenance(t *testing.T) {
+	bothWays(t, func(o *proxy.Options) { upgradeSettings(o); o.Config.Queue.Size = 8 }, func(t *testing.T, r *rig) {
+		w := r.worker(echoSocket)
+		s := r.socket()
+		if err := r.server.Pool().Drain(w); err != nil {
+			t.Fatal(err)
+		}
+		const ask = "GET / HTTP/1.1\r\nHost: test\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n\r\n"
+		c := r.dial()
+		c.write(ask)
+		testkit.Eventually(t, testkit.Timeout, func() bool { return queued(r.server.Pool(), r) == 1 })
+		r.server.Maintain(true)
+		for range 2 { // the second did not wait
+			if res, body := c.read("GET"); res.StatusCode != 503 || res.Close || !strings.Contains(body, "being worked on") {
+				t.Errorf("%d %q %v", res.StatusCode, body, res.Header)
+			}
+			c.write(ask)
+		}
+		c.read("GET")
+		c.get("/status", 200, "healthy")
+		s.send(true, opText, []byte("still here"))
+		s.want(true, opText, []byte("still here"))
+	})
+}
+
 // A frame that breaks the rules is the worker's to judge.
 func TestWebSocketPassesTheInvalid(t *testing.T) {
 	r := newRig(t, upgradeSettings)
