@@ -222,10 +222,11 @@ func (rd *reader) fields(res *http1.Response) {
 		h["Content-Type"] = nil // net/http would guess it
 	}
 	rd.give(func() error { w.WriteHeader(res.Status); return nil })
-	rd.dirty = true
-	if res.Interim() {
+	if res.Interim() { // net/http has sent it; to flush would be the head of a final answer, 200
 		clear(h)
+		return
 	}
+	rd.dirty = true
 }
 
 // body gives a piece of the body to net/http.
