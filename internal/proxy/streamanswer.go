@@ -48,14 +48,25 @@ func (st *stream) deliver() (whole bool) {
 	return err == nil
 }
 
-// settle waits until nobody writes the answer any more.
+// settle waits until nobody writes the answer any more. What still comes is dropped: it
+// may be in a file that cannot be read.
 func (rd *reader) settle() {
-	rd.done = true
+	st := rd.st
 	for {
-		if _, err := rd.more(); err != nil {
+		st.mu.Lock()
+		st.spool.reset()
+		st.space.Broadcast()
+		final := st.final
+		st.mu.Unlock()
+		if final {
 			return
 		}
-		rd.b = nil
+		select {
+		case <-st.ready:
+		case <-rd.gone:
+			rd.gone = nil
+			st.left()
+		}
 	}
 }
 
