@@ -207,7 +207,7 @@ func (d *day) remove(t *testing.T) {
 		t.Errorf("links are left: %s", out)
 	}
 	// It comes back to where it was.
-	d.Run("apt-get", "install", "--yes", "/root/ripd.deb")
+	d.Run("apt-get", "install", "--yes", "--no-install-recommends", "/root/ripd.deb")
 	d.Run("systemctl", "enable", "--now", "ripd@shop")
 	d.Answers(shop, "/ping", "200 pong")
 }

@@ -26,8 +26,11 @@ func (s *supervisor) resume(id int) error {
 
 // maintain turns the maintenance page on or off.
 func (s *supervisor) maintain(on bool) {
-	if on != s.maintained {
-		s.log.Info("maintenance: requests get the page", "on", on)
+	switch {
+	case on && !s.maintained:
+		s.log.Info("maintenance begins: requests get the page")
+	case !on && s.maintained:
+		s.log.Info("maintenance is over")
 	}
 	s.maintained = on
 	s.maintenance(on)

@@ -116,7 +116,7 @@ func (s *supervisor) expire(in *instance) {
 	case phaseRetiring:
 		info := in.info()
 		s.log.Warn("worker did not drain within stop_timeout, killing it", "worker", in.id, "pid", in.pid(),
-			"generation", in.release.generation, "stop_timeout_ms", w.StopTimeout.Milliseconds(), "in_flight", info.InFlight, "upgraded", info.Upgraded, "streams", info.Streams, "request", info.Request)
+			"generation", in.release.generation, "stop_timeout_ms", w.StopTimeout.Milliseconds(), "in_flight", info.InFlight, "upgraded", info.Upgraded, "released", info.Streams, "request", info.Request)
 		s.rollStuck(in)
 		s.kill(in)
 	case phaseStopping:

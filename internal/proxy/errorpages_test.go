@@ -64,7 +64,10 @@ func TestErrorPages(t *testing.T) {
 	r.worker(handler(func(*http.Request) string {
 		return "HTTP/1.1 503 Later\r\nContent-Length: 4\r\n\r\nmine"
 	}))
-	r.dial().get("/", 503, "mine")
+	testkit.Eventually(t, testkit.Timeout, func() bool { // nothing can wait until its slot does
+		res, body := r.dial().fetch("GET", "/")
+		return res.StatusCode == 503 && body == "mine"
+	}, "the worker's own 503")
 	r.dial().get("/status", 200, "healthy")
 	// Without pages of its own JSON says the same in ripd's words.
 	r = newRig(t, pages(t, map[string]string{"4xx.html": "x"}))

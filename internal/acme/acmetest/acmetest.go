@@ -6,6 +6,7 @@ package acmetest
 import (
 	"crypto/tls"
 	"crypto/x509"
+	"io"
 	"log/slog"
 	"net"
 	"net/http"
@@ -92,7 +93,8 @@ var noSleep = sync.OnceFunc(func() {
 // serve is pebble, while it is up.
 func (a *Authority) serve(w http.ResponseWriter, q *http.Request) {
 	if a.down.Load() {
-		http.Error(w, `{"type":"urn:ietf:params:acme:error:serverInternal","detail":"the authority is down"}`, http.StatusServiceUnavailable)
+		w.WriteHeader(http.StatusServiceUnavailable)
+		_, _ = io.WriteString(w, `{"type":"urn:ietf:params:acme:error:serverInternal","detail":"the authority is down"}`)
 		return
 	}
 	counted := &statusOf{ResponseWriter: w}
