@@ -62,7 +62,6 @@ type chaosClient struct {
 	count int
 	conn  net.Conn
 	tcp   *net.TCPConn // below conn
-	since time.Time    // when it was made; zero when a request was sent
 	in    *bufio.Reader
 }
 
@@ -98,10 +97,6 @@ func idleFor(conn *net.TCPConn) (idle time.Duration) {
 	})
 	return idle
 }
-
-// handshakeMost is how long a client may take for its handshake and its first request:
-// a ripd that ends waits 2 seconds for one.
-const handshakeMost = 1500 * time.Millisecond
 
 func (c *chaosClient) run(end <-chan struct{}) {
 	defer c.hangUp()
@@ -170,7 +165,7 @@ func (c *chaosClient) ask(all []asked) error {
 			c.ledger.fault("%s: %v", c.name, err)
 			return err
 		}
-		c.tcp, c.since = conn.(*net.TCPConn), time.Now()
+		c.tcp = conn.(*net.TCPConn)
 		if c.tls != nil {
 			conn = tls.Client(conn, c.tls) // it shakes hands with the first request
 		}
@@ -184,8 +179,7 @@ func (c *chaosClient) ask(all []asked) error {
 		text.WriteString(a.text)
 	}
 	_, err := io.WriteString(c.conn, text.String())
-	late := idleFor(c.tcp) > idleMost || c.tls != nil && !c.since.IsZero() && time.Since(c.since) > handshakeMost
-	c.since = time.Time{}
+	late := idleFor(c.tcp) > idleMost
 	if err != nil {
 		if !late {
 			c.ledger.fault("%s: a request could not be sent: %v", all[0].id, err)

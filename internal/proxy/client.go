@@ -65,7 +65,9 @@ type conn struct {
 	phase     atomic.Uint32
 	turn      atomic.Uint32
 	turnFree  chan struct{} // made when first needed
-	deadline  atomic.Int64  // of the phase, on the server's clock; 0: none
+	deadline  atomic.Int64  // of the phase, on the server's clock; 0: none, 1: it was brought forward to now
+	stirred   atomic.Int64  // when the handshake last went on; 0: it has not
+	opening   int64         // the deadline of phaseHandshake before anybody brought it forward
 	halfOpen  atomic.Bool   // the client has ended its side, and may wait for the answer
 	left      atomic.Bool   // the client has gone while its request runs
 	kicked    atomic.Bool   // woken from reading to look around
@@ -111,7 +113,8 @@ func newConn(s *Server, nc net.Conn, settings *tls.Config) *conn {
 	}
 	if c.announced = s.announced(&c.peer); c.announced || settings != nil {
 		c.phase.Store(phaseHandshake)
-		c.deadline.Store(int64(s.clock.now() + s.config.Load().Timeouts.ClientHeader))
+		c.opening = int64(s.clock.now() + s.config.Load().Timeouts.ClientHeader)
+		c.deadline.Store(c.opening)
 		return c
 	}
 	c.deadline.Store(int64(s.clock.now() + s.config.Load().Timeouts.ClientIdle))
@@ -191,6 +194,10 @@ func (c *conn) onReadable(fd uintptr) bool {
 		case errno == syscall.EAGAIN:
 			if c.filled == 0 {
 				c.dropBuffer()
+				if c.secure != nil && c.recordBegins() {
+					c.look() // the end may have come with it
+					continue
+				}
 			}
 			return false
 		case n == 0:

@@ -11,8 +11,9 @@ import (
 	"ripd/internal/http1"
 )
 
-// handshakeGrace is how old a handshake must be to be ended by a stop, or to make
-// room for other connections: more than some round trips on slow lines.
+// handshakeGrace is how long a handshake must have stood still to be ended by a stop, and
+// how old it must be to make room for other connections: more than some round trips on
+// slow lines.
 const handshakeGrace = 2 * time.Second
 
 var (
@@ -51,8 +52,8 @@ func (c *conn) handshake() bool {
 		c.streams.Store(m)
 		return true
 	}
-	c.deadline.Store(int64(c.srv.clock.now() + c.srv.config.Load().Timeouts.ClientIdle))
 	c.phase.Store(phaseIdle)
+	c.deadline.Store(int64(c.srv.clock.now() + c.srv.config.Load().Timeouts.ClientIdle))
 	return true
 }
 

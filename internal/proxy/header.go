@@ -8,7 +8,6 @@ import (
 	"net"
 	"net/netip"
 	"sync"
-	"syscall"
 
 	"github.com/pires/go-proxyproto"
 	"github.com/pires/go-proxyproto/tlvparse"
@@ -78,7 +77,7 @@ func (c *conn) readHeader() bool {
 			return true
 		}
 		b := c.room() // a header is shorter than a block
-		n, err = c.await(func(fd uintptr) (int, syscall.Errno) { return recv(fd, b, 0) })
+		n, err = c.awaitOpening(b)
 		if err != nil {
 			c.refuseHeader(err)
 			return false
@@ -95,12 +94,13 @@ func (c *conn) afterHeader() {
 	if c.secure != nil {
 		c.secure.wire.early = append([]byte(nil), c.buffer()...)
 		c.dropBuffer()
-		c.deadline.Store(int64(now + timeouts.ClientHeader))
+		c.opening = int64(now + timeouts.ClientHeader)
+		c.deadline.Store(c.opening)
 		return
 	}
 	c.kept = c.filled > 0
-	c.deadline.Store(int64(now + timeouts.ClientIdle))
 	c.phase.Store(phaseIdle)
+	c.deadline.Store(int64(now + timeouts.ClientIdle))
 }
 
 // refuseHeader counts and tells of a connection that is closed.

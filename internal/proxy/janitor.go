@@ -158,11 +158,13 @@ func (s *Server) makeRoom(limit int) {
 	type candidate struct {
 		*conn
 		since time.Duration // of an idle connection, its deadline tells when it became idle
+		due   time.Duration
 	}
 	now, timeouts := s.clock.now(), &s.config.Load().Timeouts
 	var idle []candidate
 	for c := range s.conns {
 		at, grace := time.Duration(c.deadline.Load()), time.Duration(0)
+		due := at
 		switch c.phase.Load() {
 		case phaseIdle:
 			at, grace = at-timeouts.ClientIdle, roomGrace
@@ -172,12 +174,12 @@ func (s *Server) makeRoom(limit int) {
 			continue
 		}
 		if now-at >= grace {
-			idle = append(idle, candidate{c, at})
+			idle = append(idle, candidate{c, at, due})
 		}
 	}
 	sort.Slice(idle, func(i, j int) bool { return idle[i].since < idle[j].since })
 	for _, c := range idle[:min(len(idle), limit/roomShare+1)] {
-		c.hurry()
+		c.hurry(c.due)
 	}
 }
 

@@ -44,6 +44,8 @@ type wire struct {
 	fd      uintptr  // of the callback that runs, else
 	batch   batch    // of records on their way out
 	drained bool     // the socket was empty when it was last read
+	unseen  bool     // the TLS layer has got bytes at which recv has not come to an end
+	records records  // where in a record what was read ends
 }
 
 // errNothing is what the wire says when nothing has come. It is temporary, so that
@@ -73,6 +75,7 @@ func (s *secure) recv(fd uintptr, b []byte) (n int, errno syscall.Errno) {
 	case n > 0:
 		return n, 0 // an error shows again
 	case err == errNothing:
+		s.wire.unseen = false
 		return 0, syscall.EAGAIN
 	case errors.Is(err, io.EOF):
 		return 0, 0
@@ -148,6 +151,7 @@ func (w *wire) Read(b []byte) (int, error) {
 	if len(w.early) > 0 {
 		n := copy(b, w.early)
 		w.early = w.early[n:]
+		w.took(b[:n])
 		return n, nil
 	}
 	switch {
@@ -170,12 +174,20 @@ func (w *wire) Read(b []byte) (int, error) {
 		return 0, io.EOF
 	}
 	w.drained = n < len(b)
+	w.took(b[:n])
 	return n, nil
+}
+
+// took follows what goes into the TLS layer.
+func (w *wire) took(b []byte) {
+	w.unseen = true
+	w.records.pass(b)
 }
 
 // await waits for the socket. Its errors end the handshake.
 func (w *wire) await(b []byte) (int, error) {
-	n, err := w.conn.await(func(fd uintptr) (int, syscall.Errno) { return recv(fd, b, 0) })
+	n, err := w.conn.awaitOpening(b)
+	w.took(b[:n])
 	switch {
 	case errors.Is(err, errBodyTimeout) && w.conn.deadline.Load() == 1:
 		return 0, errHandshakeCut
@@ -189,6 +201,9 @@ func (w *wire) await(b []byte) (int, error) {
 func (w *wire) Write(b []byte) (int, error) {
 	if w.streams != nil {
 		return w.streams.push(b)
+	}
+	if w.waits {
+		w.conn.stirred.Store(int64(w.conn.srv.clock.now()))
 	}
 	o := &w.conn.out
 	o.mu.Lock()

@@ -153,11 +153,12 @@ func (s *Server) closeIdle(c *conn, now time.Duration) {
 	switch c.phase.Load() {
 	case phaseIdle:
 		if now-(at-timeouts.ClientIdle) >= stopIdleGrace {
-			c.hurry()
+			c.hurry(at)
 		}
 	case phaseHandshake:
-		if now-(at-timeouts.ClientHeader) >= handshakeGrace {
-			c.hurry()
+		// Whoever is in the middle of it, however late, is about to send a request.
+		if now-max(at-timeouts.ClientHeader, time.Duration(c.stirred.Load())) >= handshakeGrace {
+			c.hurry(at)
 		}
 	}
 }

@@ -139,8 +139,8 @@ func (m *streams) rest() {
 		c.phase.Store(phaseClosing)
 		return
 	}
-	c.deadline.Store(int64(c.srv.clock.now() + c.srv.config.Load().Timeouts.ClientIdle))
 	c.phase.Store(phaseIdle)
+	c.deadline.Store(int64(c.srv.clock.now() + c.srv.config.Load().Timeouts.ClientIdle))
 }
 
 // ready is called when the client has said that it speaks the protocol.

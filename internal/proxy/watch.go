@@ -52,6 +52,10 @@ func (c *conn) lookAround() {
 	case phase == phaseHead:
 		c.gone = true
 		c.refuseHead(newHeadScratch(), errHeadTimeout)
+	case phase == phaseIdle && (c.filled > 0 || c.secure != nil && c.secure.wire.records.inside()):
+		// It began to come before the last request was done, so that nobody has told.
+		c.phase.Store(phaseHead)
+		c.deadline.Store(int64(c.srv.clock.now() + c.srv.config.Load().Timeouts.ClientHeader))
 	case phase == phaseIdle:
 		c.gone = !c.pending()
 	case phase == phaseClosing:
@@ -62,19 +66,21 @@ func (c *conn) lookAround() {
 // pending looks for a request that has just come, so that an idle connection is
 // never closed on one.
 func (c *conn) pending() bool {
+	if c.secure != nil && c.secure.wire.unseen {
+		return true
+	}
 	var one [1]byte
 	var n int
-	err := c.raw.Read(func(fd uintptr) bool {
-		n, _ = recv(fd, one[:], unix.MSG_PEEK)
-		return true
-	})
+	err := c.raw.Control(func(fd uintptr) { n, _ = recv(fd, one[:], unix.MSG_PEEK) })
 	return err == nil && n > 0
 }
 
-// hurry brings the end of an idle connection, or of a handshake, forward to now.
-func (c *conn) hurry() {
-	at := c.deadline.Load()
-	if p := c.phase.Load(); (p == phaseIdle || p == phaseHandshake) && at > 1 && c.deadline.CompareAndSwap(at, 1) {
+// hurry brings the end of an idle connection, or of a handshake, forward to now. The
+// caller has read its deadline, at, and then its phase. Where it has gone on since, at is
+// no longer its deadline, or is about to be replaced: whoever changes the phase to one of
+// these stores the deadline after it.
+func (c *conn) hurry(at time.Duration) {
+	if at > 1 && c.deadline.CompareAndSwap(int64(at), 1) {
 		c.wake()
 	}
 }
