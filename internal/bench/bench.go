@@ -6,7 +6,8 @@
 // nginx runs as `proxy_pass` with upstream keep-alive and two worker processes:
 // it has no queue, and gives a worker as many requests at once as come; Caddy and
 // Go's ReverseProxy likewise. HAProxy is the like-for-like peer: `maxconn 1` for
-// each worker, its queue, one thread. Then come apps in Ruby and in JavaScript.
+// each worker, its queue, one thread. Then come files, and apps in Ruby
+// and in JavaScript.
 //
 // With -serial it measures ripd alone: what it brings to give a worker more than one
 // request when it runs them one after the other (serial.go). With -stages it runs
@@ -91,7 +92,7 @@ func parseFlags(args []string) (options, error) {
 	flags.IntVar(&o.workers, "workers", 4, "workers behind each server, where the group does not say it")
 	quick := flags.Bool("quick", false, "one turn, to see whether all of it runs")
 	scenarios := flags.String("scenarios", "", "names of loads and of groups of them, with commas; all without it")
-	servers := flags.String("servers", "", "of each group's servers only these; also ripd-log (with its access log), ripd-c8 (up to 8 requests at a time in a worker), ripd-b (see -ripd-b) and ripd-rack-serial (c:2)")
+	servers := flags.String("servers", "", "of each group's servers only these; also ripd-log (with its access log), ripd-c8 (up to 8 requests at a time in a worker), ripd-b (see -ripd-b), ripd-rack-serial (c:2) and nginx-cache (files that stay open)")
 	loads := flags.String("loads", "", "instead of scenarios: /ping with these of wrk's THREADSxCONNECTIONS, such as 2x64,8x512")
 	flags.StringVar(&o.ripd, "ripd", "bin/ripd", "ripd's binary")
 	flags.StringVar(&o.ripdB, "ripd-b", "", "another binary of ripd, the server ripd-b")

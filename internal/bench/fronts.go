@@ -86,6 +86,14 @@ func (s *server) runNginx(sockets []string, balance, keepAlive, certificate stri
 	return s.run(exec.Command("nginx", "-e", filepath.Join(s.dir, "error.log"), "-p", s.dir, "-c", file))
 }
 
+// nginxUser lets nginx's processes into the servers' folders, which are private.
+func nginxUser() string {
+	if os.Geteuid() == 0 {
+		return "user root;\n"
+	}
+	return ""
+}
+
 // nginxFile is nginx's configuration. certificate "" is without TLS, keepAlive ""
 // without connections that stay open to the workers.
 func nginxFile(s *server, sockets []string, balance, keepAlive, certificate string) string {
@@ -93,15 +101,11 @@ func nginxFile(s *server, sockets []string, balance, keepAlive, certificate stri
 	for _, socket := range sockets {
 		fmt.Fprintf(&upstream, "    server unix:%s max_fails=0;\n", socket)
 	}
-	user := ""
-	if os.Geteuid() == 0 {
-		user = "user root;\n" // the sockets' folder is private
-	}
 	secure := ""
 	if certificate != "" {
 		secure = fmt.Sprintf("listen %s ssl backlog=4096; ssl_certificate %[2]s; ssl_certificate_key %[2]s; ssl_protocols TLSv1.2 TLSv1.3; ssl_session_cache shared:tls:4m;", s.secure, certificate)
 	}
-	return fmt.Sprintf(user+`daemon off;
+	return fmt.Sprintf(nginxUser()+`daemon off;
 worker_processes 2;
 worker_rlimit_nofile 32768;
 pid %[1]s/pid;

@@ -14,7 +14,7 @@ import (
 
 // titles are the servers' names in tables and charts.
 var titles = map[string]string{
-	"haproxy": "HAProxy", "caddy": "Caddy", "goproxy": "Go ReverseProxy",
+	"nginx-cache": "nginx, open_file_cache", "haproxy": "HAProxy", "caddy": "Caddy", "goproxy": "Go ReverseProxy",
 	"ripd-rack": "ripd, rack", "ripd-rack-serial": "ripd, rack c:2 serial", "nginx-unicorn": "nginx + unicorn", "nginx-puma": "nginx + Puma",
 	"puma": "Puma", "passenger": "Passenger",
 	"ripd-node": "ripd, node", "ripd-node-64": "ripd, node c:64", "ripd-bun": "ripd, bun", "ripd-bun-64": "ripd, bun c:64",
@@ -34,9 +34,12 @@ func report(chapters []chapter, o options) string {
 	text.WriteString(heading(chapters, o))
 	for _, c := range chapters {
 		fmt.Fprintf(&text, "\n### %s\n\n", c.title)
-		if workers := c.group.workers; workers > 0 {
+		switch workers := c.group.workers; {
+		case c.name == staticGroup:
+			text.WriteString("No worker takes part.\n\n")
+		case workers > 0:
 			fmt.Fprintf(&text, "%d workers.\n\n", workers)
-		} else {
+		default:
 			fmt.Fprintf(&text, "%d workers.\n\n", o.workers)
 		}
 		switch {

@@ -75,6 +75,7 @@ func groups() []group {
 		}},
 		{name: "ms1", title: "Handlers of 1 ms", servers: []string{"ripd", "nginx", "haproxy"}, known: fronts, workers: workers1ms, scenarios: pacedAt("ms1", 1)},
 		{name: "ms20", title: "Handlers of 20 ms", servers: []string{"ripd", "nginx", "haproxy"}, known: fronts, workers: workers20ms, scenarios: pacedAt("ms20", 20)},
+		{name: staticGroup, title: "Files", servers: []string{"ripd", "nginx"}, known: fileServers, workers: 1, scenarios: fileLoads()},
 		{name: "ruby", title: "Ruby", servers: []string{"ripd-rack", "nginx-unicorn", "nginx-puma", "puma", "passenger"}, known: rubyApps, scenarios: appLoads("ruby")},
 		{name: "node", title: "Node.js and Bun", servers: []string{"ripd-node", "ripd-node-64", "ripd-bun", "ripd-bun-64", "node-cluster", "nginx-node"}, known: nodeApps, workers: nodeWorkers, scenarios: appLoads("node")},
 	}
