@@ -9,6 +9,7 @@ import (
 	"ripd/internal/api"
 	"ripd/internal/daemon"
 	"ripd/internal/generator"
+	"ripd/internal/systemd"
 	"ripd/internal/worker"
 )
 
@@ -23,6 +24,8 @@ func main() {
 		os.Exit(adapter.RunDemo(os.Args, os.Environ()))
 	case daemon.IsGuard(os.Args): // between two ripds, of which one takes over from the other
 		os.Exit(daemon.RunGuard(os.Args))
+	case systemd.IsAwaitForks(os.Args): // systemd has ended a service, and is about to close its sockets
+		os.Exit(systemd.RunAwaitForks())
 	case generator.Is(os.Args): // systemd wants drop-ins
 		os.Exit(generator.Main(os.Args, os.Stderr))
 	}
