@@ -14,6 +14,7 @@ run(lambda do |env|
   when '/full' # with bytes of the body that have come with the head
     io = env['rack.hijack'].call
     raise 'not the same' unless io.equal?(env['rack.hijack'].call) && io.equal?(env['rack.hijack_io'])
+    raise 'it blocks' if (io.fcntl(3) & File::NONBLOCK).zero? # F_GETFL; libraries wait for it in loops of their own
     Thread.new do
       io.write("HTTP/1.1 200 OK\r\nConnection: close\r\n\r\ntook #{io.readpartial(100)}")
       io.close

@@ -36,6 +36,7 @@ const (
 var (
 	rubyApps = map[string]starter{
 		"ripd-rack":        func(s *server, o setup) error { return s.startRipdApp("config.ru", rackApp, o) },
+		"ripd-rack-b":      func(s *server, o setup) error { return s.startRipdApp("config.ru", rackApp, o.b()) },
 		"ripd-rack-serial": func(s *server, o setup) error { return s.startRipdApp("config.ru", rackApp, o, "c:2", "serial") },
 		"nginx-unicorn":    (*server).startUnicorn,
 		"nginx-puma":       (*server).startNginxPuma,

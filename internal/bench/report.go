@@ -15,7 +15,7 @@ import (
 // titles are the servers' names in tables and charts.
 var titles = map[string]string{
 	"nginx-cache": "nginx, open_file_cache", "haproxy": "HAProxy", "caddy": "Caddy", "goproxy": "Go ReverseProxy",
-	"ripd-rack": "ripd, rack", "ripd-rack-serial": "ripd, rack c:2 serial", "nginx-unicorn": "nginx + unicorn", "nginx-puma": "nginx + Puma",
+	"ripd-rack": "ripd, rack", "ripd-rack-b": "ripd-b, rack", "ripd-rack-serial": "ripd, rack c:2 serial", "nginx-unicorn": "nginx + unicorn", "nginx-puma": "nginx + Puma",
 	"puma": "Puma", "passenger": "Passenger",
 	"ripd-node": "ripd, node", "ripd-node-64": "ripd, node c:64", "ripd-bun": "ripd, bun", "ripd-bun-64": "ripd, bun c:64",
 	"node-cluster": "node cluster", "nginx-node": "nginx + node",
@@ -208,8 +208,8 @@ func pairs(results []*result) [][2]*result {
 	for _, a := range results {
 		for _, b := range results {
 			first := strings.HasPrefix(a.Server, "ripd")
-			other := !slices.Contains(apart, b.Server) && !strings.HasPrefix(b.Server, "ripd") || b.Server == "ripd-b" && a.Server == "ripd"
-			if first && a.Server != "ripd-b" && other && len(a.Samples) > 0 && len(b.Samples) > 0 {
+			other := !slices.Contains(apart, b.Server) && !strings.HasPrefix(b.Server, "ripd") || b.Server == a.Server+"-b"
+			if first && !strings.HasSuffix(a.Server, "-b") && other && len(a.Samples) > 0 && len(b.Samples) > 0 {
 				all = append(all, [2]*result{a, b})
 			}
 		}

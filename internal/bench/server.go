@@ -51,6 +51,12 @@ type setup struct {
 	slow        bool   // the handlers take time
 }
 
+// b are the same with the other binary in ripd's place.
+func (o setup) b() setup {
+	o.ripd = o.ripdB
+	return o
+}
+
 // starter starts a server: it sets version, main and what else differs.
 type starter func(s *server, o setup) error
 

@@ -162,11 +162,11 @@ module Ripd
     def turn
       refresh if RELOAD == "module"
       @turns.take
-      @running[Thread.current] = Process.clock_gettime(Process::CLOCK_MONOTONIC)
       begin
+        @running[Thread.current] = Process.clock_gettime(Process::CLOCK_MONOTONIC) if RELOAD == "module" # for `alone`
         yield @error ? nil : @app
       ensure
-        @running.delete(Thread.current)
+        @running.delete(Thread.current) if RELOAD == "module"
         @turns.give
       end
     end
