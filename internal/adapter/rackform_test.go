@@ -10,7 +10,7 @@ const formApp = `
 ASKED = %w[REQUEST_METHOD PATH_INFO QUERY_STRING REQUEST_URI SERVER_PROTOCOL HTTP_VERSION SERVER_NAME SERVER_PORT REMOTE_ADDR
            CONTENT_TYPE CONTENT_LENGTH HTTP_X_A HTTP_COOKIE].freeze
 answers = {
-  '/latin' => [{ 'x-a' => "caf\xE9".b, 'x-b' => 'café' }, ["\xE9".b, 'é']],
+  '/latin' => [{ 'x-a' => "caf\xE9".b, 'x-b' => 'café', 'x-c' => "\xE9" }, ["\xE9".b, 'é']],
   '/lengths' => [{ 'Content-Type' => 'text/plain', 'CONTENT-LENGTH' => '2' }, ['ok']],
   '/lines' => [{ 'x-a' => "1\n2", 'x-b' => 3, 'x-c' => '', :'x-d' => "4\t5", 'rack.x' => '6' }, ['ok']],
   '/hops' => [{ 'Connection' => 'keep-alive', 'Keep-Alive' => '5', 'x-a' => '1' }, ['ok']],
@@ -53,7 +53,7 @@ func TestRackForms(t *testing.T) {
 			}
 		}
 		for _, c := range []struct{ path, want string }{
-			{"/latin", "200 OK\r\nx-a: caf\xe9\r\nx-b: café\r\nContent-Length: 3\r\n\r\n\xe9é"},
+			{"/latin", "200 OK\r\nx-a: caf\xe9\r\nx-b: café\r\nx-c: \xe9\r\nContent-Length: 3\r\n\r\n\xe9é"},
 			{"/lengths", "200 OK\r\nContent-Type: text/plain\r\nContent-Length: 2\r\n\r\nok"},
 			{"/lines", "200 OK\r\nx-a: 1\r\nx-a: 2\r\nx-b: 3\r\nx-d: 4\t5\r\nContent-Length: 2\r\n\r\nok"},
 			{"/hops", "200 OK\r\nx-a: 1\r\nContent-Length: 2\r\n\r\nok"},

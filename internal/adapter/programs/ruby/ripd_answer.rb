@@ -25,7 +25,7 @@ module Ripd
       @taker = @length = @raw = @chunked = nil
       @head = +(STATUS_LINES[@status] || "HTTP/1.1 #{@status} \r\n".b)
       headers.each do |name, value|
-        if (begins = PLAIN[name]) && value.is_a?(String) && !value.match?(/[^ -~]/) && !value.empty?
+        if (begins = PLAIN[name]) && value.is_a?(String) && value.ascii_only? && !value.match?(/[^ -~]/) && !value.empty?
           @head << begins << value << "\r\n"
         else
           header(name, value)
@@ -106,6 +106,7 @@ module Ripd
     end
 
     def field(name, value)
+      name, value = bytes(name), bytes(value)
       if name.match?(/[^!-9;-~]/) || name.empty? || value.match?(/[\r\n\0]/)
         raise ArgumentError, "this is no header field: #{name.inspect}: #{value.inspect}"
       end
@@ -117,7 +118,7 @@ module Ripd
       elsif HOP_BY_HOP[lower] then return unless @status == 101 # that says to which protocol
       elsif PLAIN.size < PLAIN_MOST && name.bytesize <= NAME_BYTES then PLAIN[name.dup.freeze] = "#{name}: ".b.freeze
       end
-      @head << name << ": " << bytes(value) << "\r\n"
+      @head << name << ": " << value << "\r\n"
     end
 
     def length!(value)
