@@ -283,7 +283,7 @@ var mainSettings = []setting{
 	{
 		key: "limits.connections", def: `16384`, kind: kindInt, min: 1, max: MaxConnections,
 		field: func(c *Config) any { return &c.Limits.Connections },
-		doc:   "The number of clients' connections at a time. At the bound, those that have been idle longest are closed. Where the process may not open that many files (`ulimit -n`, `LimitNOFILE=`) there are fewer, so that some are left for the workers; a message says how many.",
+		doc:   "The number of clients' connections at a time. At the bound each new one takes the place of another: of one that has not sent a request yet, or of one that has been idle longest, and never of one whose request is in progress. Where the process may not open that many files (`ulimit -n`, `LimitNOFILE=`) there are fewer, so that some are left for the workers; a message says how many.",
 	},
 	streamsRow,
 	{

@@ -152,6 +152,9 @@ func (a *app) accept() {
 	for i := range a.fronts {
 		f := &a.fronts[i]
 		for _, l := range f.list {
+			if err := deferAccept(l); err != nil && !f.aside {
+				a.log.Warn("silent connections are not kept back in the kernel", "socket", l.Addr().String(), "error", err)
+			}
 			a.tasks.Go(func() {
 				var err error
 				switch {

@@ -18,3 +18,11 @@ func (m *Metrics) LimitReached(limit string) {
 		m.limits.count(limit)
 	}
 }
+
+// Evicted counts one connection that was closed so that another could come, by its state:
+// silent, begun, handshake or idle.
+func (m *Metrics) Evicted(state string) {
+	if m != nil {
+		m.evicted.count(state)
+	}
+}

@@ -59,6 +59,7 @@ type Metrics struct {
 	handshakes       *prometheus.CounterVec
 	handshakesFailed *byCause
 	headersRefused   *byCause
+	evicted          *byCause
 }
 
 // classes are the values of the label class, by the status's first digit.
@@ -91,6 +92,8 @@ func knownHeaderFailures() []string {
 	return []string{"client-left", "cut", "malformed", "missing", "timeout"}
 }
 
+func knownEvictions() []string { return []string{"silent", "begun", "handshake", "idle"} }
+
 func knownVerdicts() []string { return []string{"done", "rolled_back", "failed"} }
 
 // New returns metrics with a registry of their own.
@@ -109,6 +112,7 @@ func New(o Options) *Metrics {
 
 	m.rejected = newByCause(counters(r, "ripd_rejected_total", "Requests that ripd answered because no worker did, by cause.", "cause"), knownRejections())
 	m.limits = newByCause(counters(r, "ripd_limit_hits_total", "How often a bound was reached, by its setting, or by what the machine lacked.", "limit"), knownLimits())
+	m.evicted = newByCause(counters(r, "ripd_evicted_total", "Connections that were closed so that others could come (limits.connections, open-files), by what they had done: silent, a part of a head or of a handshake begun, a handshake answered, or idle after a request.", "state"), knownEvictions())
 	m.retried = newByCause(counters(r, "ripd_retries_total", "Requests that were given to a second worker, by cause.", "cause"), knownRetries())
 	m.respawned = newByCause(counters(r, "ripd_respawns_total", "Workers that ended unasked and were replaced, by cause.", "cause"), knownRespawns())
 	m.rolled = newByCause(counters(r, "ripd_rolls_total", "Rolls that have ended, by verdict.", "verdict"), knownVerdicts())

@@ -175,8 +175,8 @@ func starved(err error) bool {
 }
 
 // starvedShare is the part of the connections that makeDescriptors closes at once:
-// more than makeRoom does at limits.connections, since what waits in the backlog
-// takes descriptors too, one after the other.
+// more than one, as at limits.connections, since what waits in the backlog takes
+// descriptors too, one after the other.
 const starvedShare = 8
 
 // makeDescriptors meets a lack of descriptors: connections that are idle make
@@ -185,5 +185,9 @@ func (s *Server) makeDescriptors(err error) {
 	s.reached(boundDescriptors, "no descriptor is left for a connection; idle connections are closed", "error", err)
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.makeRoom(len(s.conns) * roomShare / starvedShare)
+	for range len(s.conns)/starvedShare + 1 {
+		if done, _ := s.evict(); !done {
+			break
+		}
+	}
 }

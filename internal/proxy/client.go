@@ -30,11 +30,6 @@ const (
 	turnAwaited               // likewise, and the client's goroutine sleeps until it is free
 )
 
-// lingerTime is how long a connection whose last answer is given waits for the
-// client's end before it is closed. Closing at once could reset the connection
-// before the client has read the answer (RFC 9112 section 9.6).
-const lingerTime = 2 * time.Second
-
 // minBodyRate is the pace, in bytes a second, that buys a request's body more
 // time than timeouts.client_body: a large upload on a slow line may take long, a
 // body that trickles may not.
@@ -62,6 +57,9 @@ type conn struct {
 	waits   bool // a head is not complete: the end may have come with it
 	gone    bool // reading has ended: the peer's end, an error, or a deadline
 
+	newcomer  newcomer     // the server's lock guards it
+	step      atomic.Int32 // the newcomer's, to be looked at without the lock
+	yields    bool         // it ends to make room for others, without having had a request
 	phase     atomic.Uint32
 	turn      atomic.Uint32
 	turnFree  chan struct{} // made when first needed
@@ -72,6 +70,10 @@ type conn struct {
 	left      atomic.Bool   // the client has gone while its request runs
 	kicked    atomic.Bool   // woken from reading to look around
 	submitted atomic.Int64  // when the running request was complete
+	lingered  time.Duration // when the time to take the last answer was first over
+	untaken   int           // of it, when lingers last looked
+	seen      int           // likewise, of an idle connection at a stop; the janitor's
+	seenAt    time.Duration // when that was another number
 	lookedAt  int64         // the deadline, or the submission, for which noticeEnd has looked; the janitor's
 
 	req request
@@ -170,8 +172,9 @@ func (c *conn) end() {
 	if c.secure != nil && !c.out.cut {
 		c.secure.bye()
 	}
-	if tcp, ok := c.nc.(*net.TCPConn); ok && c.out.cut && c.req.unending {
-		// A proper end would make the part look like the whole (RFC 9112 section 8).
+	if tcp, ok := c.nc.(*net.TCPConn); ok && (c.yields || c.out.cut && c.req.unending) {
+		// A proper end would make the part look like the whole (RFC 9112 section 8); that of
+		// a flood's connections would keep the kernel busy with them for a minute.
 		_ = tcp.SetLinger(0)
 	}
 	c.nc.Close()
@@ -224,9 +227,14 @@ func (c *conn) onReadable(fd uintptr) bool {
 // recv reads what the client has sent, inside of a RawConn callback: EAGAIN when
 // there is no more. n is 0 with errno 0 when the client has ended its side.
 func (c *conn) recv(fd uintptr, b []byte) (n int, errno syscall.Errno) {
-	if c.secure != nil {
-		return c.secure.recv(fd, b)
+	if c.secure != nil && c.phase.Load() != phaseClosing {
+		n, errno = c.secure.recv(fd, b)
+		if errno == 0 || errno == syscall.EAGAIN || c.phase.Load() != phaseClosing {
+			return n, errno
+		}
 	}
+	// In phaseClosing what comes is dropped, and the TLS layer, which would answer a client
+	// that asks for new keys, may not write any more.
 	return recv(fd, b, 0)
 }
 
@@ -275,6 +283,7 @@ func (c *conn) advance() (leave bool) {
 // awaitHead makes room and time for the rest of a head.
 func (c *conn) awaitHead() (leave bool) {
 	c.waits = true
+	c.goesOn(stepBegun)
 	if c.turn.Load() == turnFree && c.phase.Load() == phaseIdle {
 		c.phase.Store(phaseHead)
 		c.deadline.Store(int64(c.began + c.srv.config.Load().Timeouts.ClientHeader))
@@ -294,6 +303,7 @@ func (c *conn) awaitHead() (leave bool) {
 // begin starts on the request whose head h fills the first n bytes of the buffer.
 // The connection's turn is free. It reports whether to leave the callback.
 func (c *conn) begin(h *headScratch, n int) (leave bool) {
+	c.goesOn(stepDone)
 	c.turn.Store(turnTaken)
 	c.out.reset()
 	r := &c.req

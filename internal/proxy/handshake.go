@@ -67,6 +67,7 @@ func (c *conn) refuseHandshake(err error) {
 		cause = handshakeTimeout
 	case errors.Is(err, errHandshakeCut):
 		cause = handshakeCut
+		c.yields = !c.srv.stopping.Load()
 	case errors.Is(err, errClientGone), errors.Is(err, net.ErrClosed):
 		cause = handshakeLeft
 	case errors.As(err, &header) && header.Conn != nil && looksLikeHTTP(header.RecordHeader[:]):

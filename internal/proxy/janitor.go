@@ -1,7 +1,6 @@
 package proxy
 
 import (
-	"sort"
 	"syscall"
 	"time"
 
@@ -15,11 +14,6 @@ const (
 	// roundTicks is how many ticks pass between two looks at all connections and
 	// leases: the grain of the other time-outs is tick * roundTicks, 200 ms.
 	roundTicks = 10
-	// roomShare is the part of limits.connections that makeRoom closes at once.
-	roomShare = 64
-	// roomGrace is for how long a connection must have been idle to be closed for
-	// another. One that has just come, or just got an answer, is about to send.
-	roomGrace = tick * roundTicks
 )
 
 // janitor looks at every deadline from one place, so that a request sets no timer
@@ -149,37 +143,6 @@ func (c *conn) noticeEnd(now, idleTime time.Duration) {
 	err := c.raw.Control(func(fd uintptr) { n, errno = recv(fd, one[:], unix.MSG_PEEK) })
 	if err == nil && n == 0 && errno == 0 {
 		c.wake()
-	}
-}
-
-// makeRoom ends the connections that have been idle longest. The caller has the
-// lock.
-func (s *Server) makeRoom(limit int) {
-	type candidate struct {
-		*conn
-		since time.Duration // of an idle connection, its deadline tells when it became idle
-		due   time.Duration
-	}
-	now, timeouts := s.clock.now(), &s.config.Load().Timeouts
-	var idle []candidate
-	for c := range s.conns {
-		at, grace := time.Duration(c.deadline.Load()), time.Duration(0)
-		due := at
-		switch c.phase.Load() {
-		case phaseIdle:
-			at, grace = at-timeouts.ClientIdle, roomGrace
-		case phaseHandshake:
-			at, grace = at-timeouts.ClientHeader, handshakeGrace
-		default:
-			continue
-		}
-		if now-at >= grace {
-			idle = append(idle, candidate{c, at, due})
-		}
-	}
-	sort.Slice(idle, func(i, j int) bool { return idle[i].since < idle[j].since })
-	for _, c := range idle[:min(len(idle), limit/roomShare+1)] {
-		c.hurry(c.due)
 	}
 }
 

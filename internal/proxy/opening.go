@@ -13,12 +13,13 @@ import (
 func (c *conn) awaitOpening(b []byte) (int, error) {
 	for {
 		n, err := c.await(func(fd uintptr) (int, syscall.Errno) { return recv(fd, b, 0) })
-		if errors.Is(err, errBodyTimeout) && c.deadline.Load() == 1 && c.pending() {
+		if errors.Is(err, errBodyTimeout) && c.deadline.Load() == 1 && c.unread() {
 			c.deadline.Store(c.opening)
 			continue
 		}
 		if err == nil {
 			c.stirred.Store(int64(c.srv.clock.now()))
+			c.goesOn(stepBegun)
 		}
 		return n, err
 	}

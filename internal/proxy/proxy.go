@@ -24,6 +24,7 @@
 //	upgrade.go  a request for another protocol, until the worker agrees
 //	tunnel.go   what goes through after that; flow.go: each direction of it
 //	frames.go   where a WebSocket frame ends
+//	places.go   who makes room at limits.connections; newcomers.go: before a first request
 //	janitor.go  every deadline, looked at from one place
 //	stop.go     the end, in which nothing is dropped
 package proxy
@@ -111,6 +112,10 @@ type Server struct {
 	mu        sync.Mutex
 	places    *sync.Cond // signalled when a connection ends
 	conns     map[*conn]struct{}
+	newcomers newcomers
+	idlest    []candidate   // see evictIdle
+	idlestAt  time.Duration // when they were looked for
+	pressed   time.Duration // until then some places are kept free
 	leases    map[*lease]struct{}
 	tunnels   map[*tunnel]struct{}
 	released  map[*lease]struct{} // answers that go on without a slot
@@ -210,6 +215,8 @@ func (s *Server) welcome(nc net.Conn, a *acceptor) {
 	}
 	s.mu.Lock()
 	s.conns[c] = struct{}{}
+	c.step.Store(int32(stepSilent))
+	s.newcomers.add(c, stepSilent, s.clock.now())
 	s.tasks.Add(1)
 	s.mu.Unlock()
 	s.wakeJanitor()
@@ -220,27 +227,10 @@ func (s *Server) welcome(nc net.Conn, a *acceptor) {
 func (s *Server) forget(c *conn) {
 	s.mu.Lock()
 	delete(s.conns, c)
+	s.newcomers.remove(c)
 	s.places.Broadcast()
 	s.mu.Unlock()
 	s.tasks.Done()
-}
-
-// awaitPlace waits while limits.connections are open. An upgraded one, and one with
-// a stream without a slot, counts twice: it has a worker's connection for itself. The connections that have
-// been idle longest make room; new clients wait in the kernel's backlog meanwhile.
-func (s *Server) awaitPlace(a *acceptor) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	for first := true; len(s.conns)+len(s.tunnels)+len(s.released) >= int(s.most.Load()) && !s.stopping.Load(); first = false {
-		if first {
-			s.crowded.Add(1)
-			defer s.crowded.Add(-1)
-			s.reached(boundConnections, "new connections wait; those that have been idle longest are closed", "connections", len(s.conns))
-		}
-		s.makeRoom(int(s.most.Load()))
-		s.prove(a) // it waits as it should
-		s.places.Wait()
-	}
 }
 
 // Stats are what the server counts at one moment.

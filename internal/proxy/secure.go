@@ -204,6 +204,7 @@ func (w *wire) Write(b []byte) (int, error) {
 	}
 	if w.waits {
 		w.conn.stirred.Store(int64(w.conn.srv.clock.now()))
+		w.conn.goesOn(stepAnswered)
 	}
 	o := &w.conn.out
 	o.mu.Lock()

@@ -137,15 +137,21 @@ func (s *siege) report(during []time.Duration) {
 // hits is how often the bound was reached, as the metrics tell.
 func (s *siege) hits(limit string) int {
 	s.t.Helper()
+	return metricOf(s.t, s.metrics, `ripd_limit_hits_total{app="test",limit="`+limit+`"}`)
+}
+
+// metricOf reads one whole number of the metrics.
+func metricOf(t testing.TB, of *metrics.Metrics, name string) int {
+	t.Helper()
 	w := httptest.NewRecorder()
-	s.metrics.Handler().ServeHTTP(w, httptest.NewRequest("GET", "/metrics", nil))
-	m := regexp.MustCompile(`ripd_limit_hits_total\{app="test",limit="` + regexp.QuoteMeta(limit) + `"\} (\d+)`).FindStringSubmatch(w.Body.String())
+	of.Handler().ServeHTTP(w, httptest.NewRequest("GET", "/metrics", nil))
+	m := regexp.MustCompile(regexp.QuoteMeta(name) + ` (\d+)`).FindStringSubmatch(w.Body.String())
 	if m == nil {
-		s.t.Fatalf("no metric for %s", limit)
+		t.Fatalf("no metric %s", name)
 	}
 	n, err := strconv.Atoi(m[1])
 	if err != nil {
-		s.t.Fatal(err)
+		t.Fatal(err)
 	}
 	return n
 }

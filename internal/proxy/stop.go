@@ -152,7 +152,11 @@ func (s *Server) closeIdle(c *conn, now time.Duration) {
 	at := time.Duration(c.deadline.Load())
 	switch c.phase.Load() {
 	case phaseIdle:
-		if now-(at-timeouts.ClientIdle) >= stopIdleGrace {
+		switch {
+		case now-(at-timeouts.ClientIdle) < stopIdleGrace:
+		case c.takes(now):
+			c.deadline.CompareAndSwap(int64(at), int64(now+timeouts.ClientIdle)) // it is idle when it has all
+		default:
 			c.hurry(at)
 		}
 	case phaseHandshake:

@@ -102,6 +102,7 @@ func (m *streams) serve() {
 
 // join adds a stream. It reports false when there must be none.
 func (m *streams) join(st *stream) bool {
+	m.conn.goesOn(stepDone)
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if m.ended {

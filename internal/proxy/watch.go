@@ -49,26 +49,36 @@ func (c *conn) lookAround() {
 	case c.halfOpen.Load() && c.turn.Load() == turnFree, c.out.broken():
 		c.gone = true
 	case !due:
+	case at == 1 && phase == phaseHead:
+		if c.gone = !c.pending(); c.gone {
+			c.yields = true
+			break
+		}
+		c.deadline.Store(int64(max(c.began, c.srv.clock.now()-handshakeGrace) + c.srv.config.Load().Timeouts.ClientHeader))
 	case phase == phaseHead:
-		c.gone = true
 		c.refuseHead(newHeadScratch(), errHeadTimeout)
 	case phase == phaseIdle && (c.filled > 0 || c.secure != nil && c.secure.wire.records.inside()):
 		// It began to come before the last request was done, so that nobody has told.
 		c.phase.Store(phaseHead)
 		c.deadline.Store(int64(c.srv.clock.now() + c.srv.config.Load().Timeouts.ClientHeader))
 	case phase == phaseIdle:
-		c.gone = !c.pending()
+		if !c.pending() {
+			c.retire()
+		}
+		c.yields = c.gone && at == 1 && step(c.step.Load()) != stepDone && !c.srv.stopping.Load()
 	case phase == phaseClosing:
-		c.gone = true
+		c.gone = !c.lingers()
 	}
 }
 
 // pending looks for a request that has just come, so that an idle connection is
 // never closed on one.
 func (c *conn) pending() bool {
-	if c.secure != nil && c.secure.wire.unseen {
-		return true
-	}
+	return c.secure != nil && c.secure.wire.unseen || c.unread()
+}
+
+// unread reports whether the socket has bytes that nobody has read.
+func (c *conn) unread() bool {
 	var one [1]byte
 	var n int
 	err := c.raw.Control(func(fd uintptr) { n, _ = recv(fd, one[:], unix.MSG_PEEK) })
@@ -78,11 +88,14 @@ func (c *conn) pending() bool {
 // hurry brings the end of an idle connection, or of a handshake, forward to now. The
 // caller has read its deadline, at, and then its phase. Where it has gone on since, at is
 // no longer its deadline, or is about to be replaced: whoever changes the phase to one of
-// these stores the deadline after it.
-func (c *conn) hurry(at time.Duration) {
-	if at > 1 && c.deadline.CompareAndSwap(int64(at), 1) {
-		c.wake()
+// these stores the deadline after it. It reports whether there was something to bring
+// forward.
+func (c *conn) hurry(at time.Duration) bool {
+	if at <= 1 || !c.deadline.CompareAndSwap(int64(at), 1) {
+		return false
 	}
+	c.wake()
+	return true
 }
 
 // wake makes the client's goroutine look around.
