@@ -18,7 +18,7 @@ func (p *Pool) dispatch() {
 		// Whoever made the slot eligible has no clock at hand: the lease counts
 		// from the request's arrival until the slot's goroutine takes it over.
 		p.lease(s, t, 0)
-		s.wake <- t
+		s.give(t)
 		t = next
 	}
 }

@@ -9,9 +9,6 @@ func (p *Pool) Slots(w *Worker) []*Slot {
 	return append([]*Slot(nil), w.slots...)
 }
 
-// Given tells whether Wait would return at once.
-func (s *Slot) Given() bool { return len(s.wake) > 0 }
-
 // OlderWaits tells whether a request that arrived before t stands in the queue.
 func (p *Pool) OlderWaits(t *Ticket) bool {
 	p.mu.Lock()

@@ -93,6 +93,15 @@ func (v Verdict) String() string {
 
 // Submit admits a request at the moment now (monotonic). It never blocks.
 func (p *Pool) Submit(t *Ticket, now time.Duration) Verdict {
+	v, s := p.submit(t, now)
+	if s != nil && s.Sleeper != nil {
+		s.Sleeper.Start(now)
+	}
+	return v
+}
+
+// submit is Submit, and tells which slot was given the request.
+func (p *Pool) submit(t *Ticket, now time.Duration) (Verdict, *Slot) {
 	p.mu.Lock()
 	defer p.unlock()
 	p.sequence++
@@ -100,13 +109,18 @@ func (p *Pool) Submit(t *Ticket, now time.Duration) Verdict {
 	if p.stopping {
 		p.counts.RefusedStopping++
 		t.state = refused
-		return Stopping
+		return Stopping, nil
 	}
 	if s := p.pick(t); s != nil {
 		p.lease(s, t, now)
 		s.wake <- t // never blocks: the slot was idle and its channel holds one
-		return Leased
+		return Leased, s
 	}
+	return p.enqueue(t), nil
+}
+
+// enqueue decides on a request that finds no idle slot. The caller has the lock.
+func (p *Pool) enqueue(t *Ticket) Verdict {
 	if p.hopeless {
 		p.counts.RefusedNoWorker++
 		t.state = refused
@@ -142,7 +156,7 @@ func (p *Pool) Retry(s *Slot, now time.Duration) (v Verdict, displaced *Ticket) 
 	t.state = waiting
 	if other := p.pick(t); other != nil {
 		p.lease(other, t, now)
-		other.wake <- t
+		other.give(t)
 		return Leased, nil
 	}
 	if p.hopeless {

@@ -103,6 +103,10 @@ func (w *Worker) Spec() WorkerSpec {
 
 // Slot is one lease of a worker: it serves one request at a time.
 type Slot struct {
+	// Sleeper is set by the slot's goroutine before its first Turn, and stays. Nil: it
+	// always waits in Wait.
+	Sleeper Sleeper
+
 	worker *Worker
 	wake   chan *Ticket // holds one: a request for the idle slot, or nil at its end
 
@@ -112,6 +116,18 @@ type Slot struct {
 	upgrade    bool  // the ticket's
 	prev, next *Slot // idle list
 	listed     bool
+}
+
+// Sleeper is a slot's goroutine that may wait for something else while its slot is
+// idle. Once it does it must look whether its slot was Given something before, and
+// call Wait when one of these calls has come.
+type Sleeper interface {
+	// Start is called by the goroutine that has submitted a request of which the slot
+	// was given, after that and without the pool's lock: it may take it from the slot
+	// by Wait, and begin with it. By then the slot's goroutine may have done so.
+	Start(now time.Duration)
+	// Rouse tells that the slot was given something. It is called under the pool's lock.
+	Rouse()
 }
 
 type slotState uint8
@@ -125,6 +141,18 @@ const (
 // parked tells whether the slot's goroutine owes a call of Wait: the slot is
 // idle, or it was given a request or its end while it was.
 func (s *Slot) parked() bool { return s.state == slotIdle || len(s.wake) > 0 }
+
+// Given tells whether the slot was given something that nobody has fetched by Wait.
+func (s *Slot) Given() bool { return len(s.wake) > 0 }
+
+// give hands something to the idle slot: a request, or nil at its end. It never blocks: the
+// slot's channel is empty. The caller has the pool's lock.
+func (s *Slot) give(t *Ticket) {
+	s.wake <- t
+	if s.Sleeper != nil {
+		s.Sleeper.Rouse()
+	}
+}
 
 // Worker returns the worker that the slot belongs to.
 func (s *Slot) Worker() *Worker { return s.worker }
@@ -260,6 +288,6 @@ func (p *Pool) endIdleSlots(w *Worker) {
 		}
 		p.idle.remove(s)
 		s.state = slotEnded
-		s.wake <- nil // never blocks: the slot was idle and its channel is empty
+		s.give(nil)
 	}
 }

@@ -68,6 +68,7 @@ type lease struct {
 	listener atomic.Pointer[listener] // of an answer without a known end, that comes in pieces
 
 	watched atomic.Pointer[rawConn] // a copy of nc, for the janitor
+	rest    rest
 
 	readable func(fd uintptr) bool // onReadable, made once; likewise the next three
 	fillOnce func(fd uintptr) bool
@@ -83,6 +84,8 @@ func (s *Server) serveSlot(slot *pool.Slot) {
 	l := &lease{srv: s, slot: slot, spec: slot.Worker().Spec()}
 	l.in = make([]byte, max(copySize, int(s.config.Load().Limits.Header)))
 	l.readable, l.fillOnce, l.trySend, l.look = l.onReadable, l.onFill, l.sendOnce, l.onLook
+	l.rest.try = l.startOn
+	slot.Sleeper = l
 	s.addLease(l)
 	defer s.dropLease(l)
 	defer l.disconnect()
@@ -155,8 +158,7 @@ func (l *lease) turnBy(turn func(*pool.Slot, time.Duration) (*pool.Ticket, bool)
 // failed and the request has been given back or answered.
 func (l *lease) begin() bool {
 	r := l.req
-	l.answer.reset()
-	l.n, l.err, l.eof, l.errno, l.out = 0, nil, false, 0, l.out[:0]
+	l.readyForAnswer()
 	if l.sent > 0 { // turn's early write was cut short
 		return l.feed(l.sent)
 	}
@@ -189,6 +191,12 @@ func (l *lease) begin() bool {
 			return false
 		}
 	}
+}
+
+// readyForAnswer forgets the last answer.
+func (l *lease) readyForAnswer() {
+	l.answer.reset()
+	l.n, l.err, l.eof, l.errno, l.out = 0, nil, false, 0, l.out[:0]
 }
 
 // usable looks whether the idle connection may take a request: it is young, open,

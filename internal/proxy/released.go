@@ -195,6 +195,14 @@ func isEvents(contentType []byte) bool {
 	return len(contentType) >= len(events) && bytes.EqualFold(contentType[:len(events)], []byte(events))
 }
 
+// endless reports whether the end of the answer is not known beforehand.
+func (l *lease) endless() bool {
+	return l.answer.stage == stageBody && (l.answer.head.Chunked || l.answer.head.UntilClose)
+}
+
+// errListenerGone: the client of an endless answer has left.
+var errListenerGone = errors.New("the client has left")
+
 // listener is who waits for the next bytes of an answer without a known end; the janitor
 // looks whether somebody does.
 type listener struct {
