@@ -28,8 +28,9 @@ func (p *Pool) dispatch() {
 const lookMost = 256
 
 // pick takes a slot out of the idle list: of the newest generation that has one
-// idle, of its workers one that has the fewest requests in flight, and of these the
-// slot that has been idle longest. It returns nil when none is eligible for the request.
+// idle, of its workers one that has the fewest requests in flight, and of these the one
+// with the place in the list that is oldest; of its slots the one that became idle last. It
+// returns nil when none is eligible for the request.
 func (p *Pool) pick(t *Ticket) *Slot {
 	best := p.idle.head
 	for best != nil && !best.worker.takes(t) {
@@ -48,8 +49,7 @@ func (p *Pool) pick(t *Ticket) *Slot {
 	if best.worker.spec.Generation < p.required {
 		return nil
 	}
-	p.idle.remove(best)
-	return best
+	return p.idle.take(best)
 }
 
 // before tells whether the slot is the better choice, whatever their order in the

@@ -43,6 +43,14 @@ func (p *Pool) Check() error {
 		if err := w.check(leases); err != nil {
 			return err
 		}
+		for _, s := range w.warm {
+			if !listed[s] || s.worker != w {
+				return fmt.Errorf("a slot that is not in the idle list counts as idle for worker %d", w.spec.ID)
+			}
+		}
+		if idle := countListed(w); idle != len(w.warm) {
+			return fmt.Errorf("worker %d has %d slots in the idle list, and counts %d", w.spec.ID, idle, len(w.warm))
+		}
 		for _, s := range w.slots {
 			if want := s.state == slotIdle && w.state == Ready; listed[s] != want || s.listed != want {
 				return fmt.Errorf("worker %d is %s, its slot is %d: in the idle list %v, marked %v", w.spec.ID, w.state, s.state, listed[s], s.listed)
@@ -57,6 +65,15 @@ func (p *Pool) Check() error {
 		return fmt.Errorf("%d slots in the idle list belong to no worker of the pool", len(listed))
 	}
 	return nil
+}
+
+func countListed(w *Worker) (n int) {
+	for _, s := range w.slots {
+		if s.listed {
+			n++
+		}
+	}
+	return n
 }
 
 func (q *queue) check() error {

@@ -68,7 +68,8 @@ type seat struct {
 	process *process
 	phase   phase
 	call    *call // while it is given or serving
-	parked  int   // which park made it idle
+	parked  int   // its place among the idle ones: which park has made it
+	rested  int   // which park made it idle
 }
 
 type phase int
@@ -173,11 +174,11 @@ func (m *model) turn(s *seat, now time.Duration) (*call, bool) {
 
 func (m *model) park(s *seat) {
 	m.parks++
-	s.phase, s.parked = idle, m.parks
+	s.phase, s.parked, s.rested = idle, m.parks, m.parks
 }
 
 // pick returns the idle seat whose turn it is: newest generation, then the worker with
-// the fewest requests, then idle longest.
+// the fewest requests, then the oldest place; of that worker the seat that became idle last.
 func (m *model) pick() *seat {
 	var best *seat
 	for _, p := range m.workers {
@@ -191,7 +192,17 @@ func (m *model) pick() *seat {
 			}
 		}
 	}
-	return best
+	if best == nil {
+		return nil
+	}
+	last := best
+	for _, s := range best.process.seats {
+		if m.eligible(s) && s.rested > last.rested {
+			last = s
+		}
+	}
+	best.parked = last.parked
+	return last
 }
 
 func (m *model) eligible(s *seat) bool {

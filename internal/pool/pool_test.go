@@ -139,8 +139,8 @@ func TestRetryKeepsThePlaceOfItsArrival(t *testing.T) {
 func TestRetryOfTheYoungest(t *testing.T) {
 	p := still(1)
 	_, slots := readyWorker(t, p, pool.WorkerSpec{ID: 1, Slots: 2})
-	p.Turn(slots[0], 0)
 	p.Turn(slots[1], 0)
+	p.Turn(slots[0], 0)
 	older, youngest := ticket("older"), ticket("youngest")
 	p.Submit(older, 1)
 	p.Submit(youngest, 2)

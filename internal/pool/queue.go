@@ -1,6 +1,9 @@
 package pool
 
-import "time"
+import (
+	"slices"
+	"time"
+)
 
 // Ticket is a request's place in the pool. It is part of the request, so that
 // queueing allocates nothing; one ticket serves one request after another.
@@ -106,19 +109,33 @@ func (q *queue) remove(t *Ticket) {
 	q.length--
 }
 
-// idleList holds the idle slots of ready workers, longest idle first.
+// idleList holds the idle slots of ready workers. Each has a place in it, the oldest first,
+// and which workers are chosen goes by these. Of one worker, the slot that became idle
+// last is taken: so few of its connections are in use, and their memory is in the caches of
+// both sides. With two workers in Node.js, c:64 and 64 clients that took 3 µs off the 40
+// that ripd and the workers need for a request.
 type idleList struct {
 	head, tail *Slot
 }
 
 func (l *idleList) push(s *Slot) {
 	s.prev, s.next, s.listed = l.tail, nil, true
-	if l.tail != nil {
-		l.tail.next = s
+	l.link(s)
+	s.worker.warm = append(s.worker.warm, s)
+}
+
+// link has the neighbours of s, which it knows, know it.
+func (l *idleList) link(s *Slot) {
+	if s.prev != nil {
+		s.prev.next = s
 	} else {
 		l.head = s
 	}
-	l.tail = s
+	if s.next != nil {
+		s.next.prev = s
+	} else {
+		l.tail = s
+	}
 }
 
 // remove takes the slot out; one that is not listed stays as it is.
@@ -126,6 +143,16 @@ func (l *idleList) remove(s *Slot) {
 	if !s.listed {
 		return
 	}
+	l.unlink(s)
+	w := s.worker
+	i := len(w.warm) - 1
+	for w.warm[i] != s {
+		i--
+	}
+	w.warm = slices.Delete(w.warm, i, i+1)
+}
+
+func (l *idleList) unlink(s *Slot) {
 	if s.prev != nil {
 		s.prev.next = s.next
 	} else {
@@ -137,4 +164,18 @@ func (l *idleList) remove(s *Slot) {
 		l.tail = s.prev
 	}
 	s.prev, s.next, s.listed = nil, nil, false
+}
+
+// take frees the place of slot, and takes out the slot of the same worker that became idle
+// last; where that is another one, slot gets its place.
+func (l *idleList) take(slot *Slot) *Slot {
+	warm := slot.worker.warm
+	s := warm[len(warm)-1]
+	if l.unlink(slot); s != slot {
+		slot.prev, slot.next, slot.listed = s.prev, s.next, true
+		l.link(slot)
+		s.prev, s.next, s.listed = nil, nil, false
+	}
+	slot.worker.warm = warm[:len(warm)-1]
+	return s
 }

@@ -84,6 +84,7 @@ type Worker struct {
 	// The rest is under the pool's lock.
 	state      State
 	slots      []*Slot
+	warm       []*Slot // those in the idle list, the one that became idle last at the end
 	inFlight   int
 	upgrades   int // open, and those that may become so
 	streams    int // answers that go on without a slot
