@@ -5,6 +5,25 @@ const LOOK_MS = 2; // between two looks whether an answer is out
 
 const serve = globalThis.Bun?.serve; // an app's Bun.serve is another (apps.mjs)
 
+// Running is what Life has to know of a request. What is seldom asked is found out then.
+class Running {
+  #fail;
+  answer = () => {}; // gives an answer instead of the app's, once that is waited for
+
+  constructor(request, fail) {
+    this.request = request;
+    this.#fail = fail;
+  }
+
+  get id() {
+    return idOf(this.request);
+  }
+
+  fail(error) {
+    this.answer(this.#fail(error));
+  }
+}
+
 export class BunServer {
   #app;
   #life;
@@ -34,20 +53,41 @@ export class BunServer {
     return this.#bun.pendingRequests > 0;
   }
 
-  async #take(request) {
+  // A handler that answers at once costs no promise.
+  #take(request) {
     if (this.#life.full) return busy();
-    let failed;
-    const late = new Promise((resume) => (failed = resume));
-    const turn = this.#life.begin(request, { id: idOf(request), fail: (error) => failed(this.#fail(error, request)) });
-    if (turn) await turn;
+    const running = new Running(request, (error) => this.#fail(error, request));
+    const turn = this.#life.begin(request, running);
+    const wait = turn ? turn.then(() => this.#app.refresh()) : this.#app.refresh();
+    if (wait) return this.#later(running, wait.then(() => this.#answer(request)));
+    let response;
     try {
-      return await Promise.race([this.#answer(request), late]);
+      response = this.#answer(request);
     } catch (error) {
-      return this.#fail(error, request);
-    } finally {
-      if (this.#life.serial) this.#endWhenOut(request);
-      else this.#life.end(request, this.#app.worn);
+      response = this.#fail(error, request);
     }
+    if (typeof response?.then === 'function') return this.#later(running, response);
+    this.#end(request);
+    return response;
+  }
+
+  // later gives the answer when it is there, or when an error that belongs to no call
+  // takes its place.
+  #later(running, answer) {
+    const { request } = running;
+    return new Promise((resume) => {
+      const settle = (response) => {
+        this.#end(request);
+        resume(response);
+      };
+      running.answer = settle;
+      answer.then(settle, (error) => settle(this.#fail(error, request)));
+    });
+  }
+
+  #end(request) {
+    if (this.#life.serial) this.#endWhenOut(request);
+    else this.#life.end(request, this.#app.worn);
   }
 
   // endWhenOut waits for the end of a stream, which begins when its Response is
@@ -60,23 +100,20 @@ export class BunServer {
     setImmediate(look);
   }
 
-  async #answer(request) {
-    const wait = this.#app.refresh();
-    if (wait) await wait;
+  #answer(request) {
     const { handler, broken } = this.#app.state;
-    if (handler && !handler.fetch) {
-      // The app has become one of (req, res), which needs the other server: ripd
-      // gives the request to another worker.
-      await this.#life.leave(0);
-      return busy();
-    }
+    // The app has become one of (req, res), which needs the other server: ripd
+    // gives the request to another worker.
+    if (handler && !handler.fetch) return this.#life.leave(0).then(busy);
     if (broken) return text(500, { 'Rip-Worker-Error': fieldOf(broken) }, 'the app could not be loaded\n');
-    const response = await handler.fetch(asSeen(request), this.#bun);
-    if (this.#app.reports) await this.#app.report();
-    if (response !== undefined && typeof response?.headers?.get !== 'function') {
-      throw new TypeError(`the app answered with ${String(response)}, which is no Response`);
-    }
-    return response;
+    const response = handler.fetch(asSeen(request), this.#bun);
+    return typeof response?.then === 'function' ? response.then((it) => this.#reported(it)) : this.#reported(response);
+  }
+
+  // reported is the answer once ripd knows which files its request has loaded.
+  #reported(response) {
+    const told = this.#app.reports ? this.#app.report() : null;
+    return told ? told.then(() => checked(response)) : checked(response);
   }
 
   #fail(error, request) {
@@ -86,6 +123,11 @@ export class BunServer {
 }
 
 const idOf = (request) => request.headers.get('x-request-id') ?? '-';
+
+function checked(response) {
+  if (response === undefined || typeof response?.headers?.get === 'function') return response;
+  throw new TypeError(`the app answered with ${String(response)}, which is no Response`);
+}
 
 // asSeen has the scheme that the client used. Only Bun's own request can be upgraded.
 function asSeen(request) {

@@ -38,7 +38,7 @@ export class Life {
   // end is told when the answer of a request is out, or will not be. worn: the
   // process is to be replaced.
   end(key, worn) {
-    this.#running.delete(key);
+    if (!this.#running.delete(key)) return;
     if (!this.#waiting.delete(key)) this.#nextTurn();
     if (worn) this.leave(0);
     if (this.#leaving !== null) setImmediate(() => this.#finish());

@@ -6,15 +6,41 @@ import { fieldOf, say, traceOf } from './errors.mjs';
 
 const HEAD_MAX = 64 << 10; // bytes; ripd's own limit is 32 KB
 
+// Running is what Life has to know of a request. What is seldom asked is found out then.
+class Running {
+  #req;
+  #res;
+  #fail;
+
+  constructor(req, res, fail) {
+    this.#req = req;
+    this.#res = res;
+    this.#fail = fail;
+  }
+
+  get id() {
+    return idOf(this.#req);
+  }
+
+  fail(error) {
+    this.#fail(error, this.#req, this.#res);
+  }
+}
+
 export class NodeServer {
   #app;
   #life;
   #http;
+  #failed = (error, req, res) => this.#fail(error, req, res);
+  #closed; // the listener of all answers, which is called on one
   #upgraded = new Set(); // sockets that speak another protocol
 
   constructor(app, life) {
     this.#app = app;
     this.#life = life;
+    this.#closed = function () {
+      life.end(this, app.worn);
+    };
     this.#http = http.createServer({ maxHeaderSize: HEAD_MAX }, (req, res) => this.#take(req, res));
     // ripd closes idle connections, never the worker; and ripd has the time limits.
     this.#http.keepAliveTimeout = 0;
@@ -40,8 +66,8 @@ export class NodeServer {
   #take(req, res) {
     res.sendDate = false;
     if (this.#life.full) return busy(res);
-    const turn = this.#life.begin(res, { id: req.headers['x-request-id'] ?? '-', fail: (error) => this.#fail(error, req, res) });
-    res.once('close', () => this.#life.end(res, this.#app.worn));
+    const turn = this.#life.begin(res, new Running(req, res, this.#failed));
+    res.on('close', this.#closed);
     if (turn) turn.then(() => this.#start(req, res));
     else this.#start(req, res);
   }
@@ -52,12 +78,14 @@ export class NodeServer {
     else this.#answer(req, res);
   }
 
-  async #answer(req, res) {
+  // A handler that answers at once costs no promise.
+  #answer(req, res) {
     const { handler, broken } = this.#app.state;
     if (broken) return sendText(res, 500, { 'Rip-Worker-Error': fieldOf(broken) }, 'the app could not be loaded\n');
-    this.#holdEnd(res);
+    if (this.#app.reports) this.#holdEnd(res);
     try {
-      await handler(req, res);
+      const answered = handler(req, res);
+      if (typeof answered?.then === 'function') answered.then(undefined, (error) => this.#fail(error, req, res));
     } catch (error) {
       this.#fail(error, req, res);
     }
@@ -66,7 +94,6 @@ export class NodeServer {
   // holdEnd keeps an answer from being complete before ripd knows which files
   // its request has loaded.
   #holdEnd(res) {
-    if (!this.#app.reports) return;
     const { end } = res;
     res.end = (...args) => {
       res.end = end;
@@ -78,7 +105,7 @@ export class NodeServer {
   }
 
   #fail(error, req, res) {
-    say(`request ${req.headers['x-request-id'] ?? '-'}: ${req.method} ${req.url}: ${traceOf(error)}`);
+    say(`request ${idOf(req)}: ${req.method} ${req.url}: ${traceOf(error)}`);
     if (res.headersSent) {
       if (!res.writableFinished) res.destroy(); // must not look complete
       return;
@@ -96,6 +123,8 @@ export class NodeServer {
     } else socket.end('HTTP/1.1 501 Not Implemented\r\nConnection: close\r\nContent-Length: 0\r\n\r\n');
   }
 }
+
+const idOf = (req) => req.headers['x-request-id'] ?? '-';
 
 function sendText(res, status, fields, text) {
   res.writeHead(status, { 'Content-Type': 'text/plain; charset=utf-8', 'Content-Length': Buffer.byteLength(text), ...fields }).end(text);

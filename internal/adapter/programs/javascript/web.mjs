@@ -1,9 +1,9 @@
 // Between node:http and fetch: a Request from what node parsed, and a Response
 // written as node writes it.
-import { Readable } from 'node:stream';
+import { requestOf } from './request.mjs';
 
-// The runtime's own class: an app may put another in its place.
-const NativeRequest = globalThis.Request;
+// Where node keeps what a Response was made of; undefined in versions that keep it elsewhere.
+const STATE = Object.getOwnPropertySymbols(new Response()).find((one) => one.description === 'state');
 
 // Connection fields are this server's business, not an app's.
 const HOP_BY_HOP = new Set(['connection', 'keep-alive', 'transfer-encoding']);
@@ -16,38 +16,10 @@ export async function answerWithFetch(fetch, req, res) {
     res.writeHead(405, { 'Content-Type': 'text/plain' }).end('method not allowed\n');
     return;
   }
-  const left = new AbortController();
-  res.once('close', () => {
-    if (!res.writableFinished) left.abort();
-  });
-  const response = await fetch(requestOf(req, left.signal), { incoming: req, outgoing: res });
+  const response = await fetch(requestOf(req, res), { incoming: req, outgoing: res });
   if (res.headersSent || res.writableEnded) return; // the app took node's own response
   if (!isResponse(response)) throw new TypeError(`the app answered with ${describe(response)}, which is no Response`);
   await writeResponse(response, req, res);
-}
-
-function requestOf(req, signal) {
-  const { method, rawHeaders } = req;
-  const fields = [];
-  for (let i = 0; i < rawHeaders.length; i += 2) fields.push([rawHeaders[i], rawHeaders[i + 1]]);
-  const init = { method, headers: fields, signal };
-  if (hasBody(req)) {
-    init.body = Readable.toWeb(req);
-    init.duplex = 'half';
-  }
-  return new NativeRequest(urlOf(req), init);
-}
-
-function hasBody({ method, headers }) {
-  if (method === 'GET' || method === 'HEAD') return false;
-  const length = headers['content-length'];
-  return length !== undefined ? length !== '0' : headers['transfer-encoding'] !== undefined;
-}
-
-function urlOf(req) {
-  const scheme = req.headers['x-forwarded-proto'] === 'https' ? 'https' : 'http';
-  const path = req.url.startsWith('/') ? req.url : `/${req.url}`; // OPTIONS *
-  return `${scheme}://${req.headers.host || 'localhost'}${path}`;
 }
 
 function isResponse(value) {
@@ -74,6 +46,12 @@ async function writeResponse(response, req, res) {
     await body.cancel().catch(() => {});
     return;
   }
+  const whole = wholeOf(response);
+  if (whole !== undefined) {
+    if (fields['content-length'] === undefined) res.setHeader('content-length', String(Buffer.byteLength(whole)));
+    res.end(whole);
+    return;
+  }
   await writeBody(body, res, fields['content-length'] === undefined);
 }
 
@@ -88,6 +66,14 @@ function fieldsOf(headers) {
   const cookies = headers.getSetCookie?.() ?? [];
   if (cookies.length > 0) fields['set-cookie'] = cookies;
   return fields;
+}
+
+// wholeOf is the text or the bytes that the body was made of, when nobody has read from
+// it: its stream need not be read then, which takes some 20 µs.
+function wholeOf(response) {
+  if (STATE === undefined || response.bodyUsed || response.body.locked) return undefined;
+  const source = response[STATE]?.body?.source;
+  return typeof source === 'string' || source instanceof Uint8Array ? source : undefined;
 }
 
 // A body that is complete at once gets a length; any other goes on piece by

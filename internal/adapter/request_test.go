@@ -1,0 +1,107 @@
+package adapter
+
+import "testing"
+
+// eachFetch runs a test under Node.js and Bun, and under a Node.js that keeps what is in
+// a Request or Response to itself, as later versions do.
+func eachFetch(t *testing.T, entry string, test func(t *testing.T, w *jsWorker)) {
+	eachRuntime(t, func(t *testing.T, r engine) { test(t, startJS(t, r, entry)) })
+	t.Run("node that hides", func(t *testing.T) {
+		hides := writeApp(t, "hides.mjs", `
+const { getOwnPropertySymbols } = Object;
+Object.getOwnPropertySymbols = (it) => (it instanceof Request || it instanceof Response ? [] : getOwnPropertySymbols(it));`)
+		test(t, startJS(t, node, entry, "NODE_OPTIONS=--import "+hides))
+	})
+}
+
+// What a fetch function is given is a Request to all that takes one, whatever was asked
+// of it before.
+func TestRequestOfFetch(t *testing.T) {
+	entry := writeApp(t, "index.mjs", `
+const uses = {
+  async plain(request) {
+    const { origin, pathname } = new URL(request.url);
+    return [request.method, origin, pathname, request instanceof Request, request.constructor === Request, String(request)];
+  },
+  async headers(request) {
+    const same = request.headers === request.headers;
+    request.headers.set('x-more', '2');
+    const copy = new Request(request);
+    return [same, request.headers.get('x-one'), copy.headers.get('x-one'), copy.headers.get('x-more')];
+  },
+  async body(request) {
+    const clone = request.clone();
+    return [await clone.text(), request.bodyUsed, await request.text(), request.bodyUsed];
+  },
+  async copy(request) {
+    const copy = new Request(request, { headers: { 'x-two': '2' } });
+    return [copy.method, await copy.text(), copy.headers.get('x-two')];
+  },
+  async signal(request) {
+    const { signal } = request;
+    return [signal === request.signal, signal instanceof AbortSignal, signal.aborted, request.clone().signal.aborted];
+  },
+  async rest(request) {
+    return [request.redirect, request.duplex ?? 'half', 'method' in request, request.bodyUsed];
+  },
+};
+export default {
+  async fetch(request) {
+    try {
+      return new Response((await uses[request.url.split('/').at(-1)](request)).join(' '));
+    } catch (error) {
+      return new Response(String(error), { status: 500 });
+    }
+  },
+};
+`)
+	eachFetch(t, entry, func(t *testing.T, w *jsWorker) {
+		for _, c := range []struct{ path, want string }{
+			{"/a/../plain", "POST http://shop.example /plain true true [object Request]"},
+			{"/headers", "true 1 1 2"},
+			{"/body", "some text false some text true"},
+			{"/copy", "POST some text 2"},
+			{"/signal", "true true false false"},
+			{"/rest", "follow half true false"},
+		} {
+			if got := text(w.do("POST", c.path, "some text", "X-One: 1")); got != "200 "+c.want {
+				t.Errorf("%s: %q, want %q", c.path, got, c.want)
+			}
+		}
+	})
+}
+
+// A Response goes out as its body says, whether or not somebody has looked at it.
+func TestResponseOfFetch(t *testing.T) {
+	entry := writeApp(t, "index.mjs", `
+const answers = {
+  text: () => new Response('täxt'),
+  bytes: () => new Response(new Uint8Array([97, 98, 99]).subarray(1)),
+  buffer: () => new Response(new Uint8Array([97, 98]).buffer),
+  empty: () => new Response(''),
+  none: () => new Response(null),
+  clone: () => { const one = new Response('both'); one.clone(); return one; },
+  other: () => { const one = new Response('both'); return one.clone(); },
+  stream: () => new Response(new Response('in pieces').body),
+  query: () => new Response(new URLSearchParams({ a: '1' })),
+  blob: () => new Response(new Blob(['a', 'blob'])),
+  json: () => Response.json({ a: 1 }),
+  async used() { const one = new Response('gone'); await one.text(); return one; },
+};
+export default { fetch: (request) => answers[request.url.split('/').at(-1)]() };
+`)
+	eachFetch(t, entry, func(t *testing.T, w *jsWorker) {
+		for _, c := range []struct{ path, want string }{
+			{"/text", "200 täxt"}, {"/bytes", "200 bc"}, {"/buffer", "200 ab"}, {"/empty", "200 "}, {"/none", "200 "},
+			{"/clone", "200 both"}, {"/other", "200 both"}, {"/stream", "200 in pieces"}, {"/query", "200 a=1"}, {"/blob", "200 ablob"},
+			{"/json", `200 {"a":1}`},
+		} {
+			if got := w.get(c.path); got != c.want {
+				t.Errorf("%s: %q, want %q", c.path, got, c.want)
+			}
+		}
+		if got := w.get("/used"); got[:4] != "500 " {
+			t.Errorf("/used: %q, want a status of 500", got)
+		}
+	})
+}
