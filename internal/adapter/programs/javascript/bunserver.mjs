@@ -7,12 +7,10 @@ const serve = globalThis.Bun?.serve; // an app's Bun.serve is another (apps.mjs)
 
 // Running is what Life has to know of a request. What is seldom asked is found out then.
 class Running {
-  #fail;
-  answer = () => {}; // gives an answer instead of the app's, once that is waited for
-
-  constructor(request, fail) {
+  constructor(request, failed) {
     this.request = request;
-    this.#fail = fail;
+    this.failed = failed; // makes an answer of an error
+    this.answer = null; // gives an answer instead of the app's, once that is waited for
   }
 
   get id() {
@@ -20,7 +18,8 @@ class Running {
   }
 
   fail(error) {
-    this.answer(this.#fail(error));
+    const answer = this.failed(error, this.request);
+    this.answer?.(answer);
   }
 }
 
@@ -28,6 +27,7 @@ export class BunServer {
   #app;
   #life;
   #bun;
+  #failed = (error, request) => this.#fail(error, request);
 
   constructor(app, life) {
     this.#app = app;
@@ -56,7 +56,7 @@ export class BunServer {
   // A handler that answers at once costs no promise.
   #take(request) {
     if (this.#life.full) return busy();
-    const running = new Running(request, (error) => this.#fail(error, request));
+    const running = new Running(request, this.#failed);
     const turn = this.#life.begin(request, running);
     const wait = turn ? turn.then(() => this.#app.refresh()) : this.#app.refresh();
     if (wait) return this.#later(running, wait.then(() => this.#answer(request)));

@@ -8,22 +8,18 @@ const HEAD_MAX = 64 << 10; // bytes; ripd's own limit is 32 KB
 
 // Running is what Life has to know of a request. What is seldom asked is found out then.
 class Running {
-  #req;
-  #res;
-  #fail;
-
-  constructor(req, res, fail) {
-    this.#req = req;
-    this.#res = res;
-    this.#fail = fail;
+  constructor(req, res, failed) {
+    this.req = req;
+    this.res = res;
+    this.failed = failed;
   }
 
   get id() {
-    return idOf(this.#req);
+    return idOf(this.req);
   }
 
   fail(error) {
-    this.#fail(error, this.#req, this.#res);
+    this.failed(error, this.req, this.res);
   }
 }
 
