@@ -138,6 +138,19 @@ func (p *errorPages) fill(r *request, reply *http1.Reply, cause string) {
 	}
 }
 
+// errorText is the body of an answer to an error whose head is made elsewhere: the page
+// that fits, or one line.
+func (r *request) errorText(status int, cause string) (text []byte, contentType string) {
+	reply := http1.Reply{Status: status}
+	if files := r.srv.files.Load(); files != nil && files.pages != nil {
+		files.pages.fill(r, &reply, cause)
+	}
+	if reply.Body != nil {
+		return reply.Body, reply.ContentType
+	}
+	return fmt.Appendf(nil, "%d %s\n", status, http1.StatusText(status)), "text/plain; charset=utf-8"
+}
+
 // place puts what is known of the answer into a page.
 func (r *request) place(text string, status int, reason string) []byte {
 	return []byte(strings.NewReplacer(PageRequestID, string(r.id[:]), pageStatus, strconv.Itoa(status), pageReason, reason).Replace(text))

@@ -70,9 +70,14 @@ func (s *Server) answerFile(r *request) bool {
 	if err != nil {
 		return s.withoutFile(r, err)
 	}
-	f = f.Negotiate(r.field("Accept-Encoding"))
-	a := &fileAnswer{r: r, file: f, header: http.Header{}, request: r.conditions(), cause: causeStatic}
-	a.describe()
+	if f.Negotiable() {
+		f = f.Negotiate(r.field("Accept-Encoding"))
+	}
+	a := &fileAnswer{r: r, file: f, cause: causeStatic}
+	if r.conditional() {
+		a.header, a.request = http.Header{}, r.conditions()
+		a.describe()
+	}
 	s.metrics.File(causeStatic)
 	a.start()
 	return true
@@ -93,6 +98,17 @@ func (s *Server) withoutFile(r *request, err error) bool {
 			s.warn(noticeLink, "a path leads to the app, not to a file: a symbolic link leads out of static.root; static.links may name its folder", "file", link.Path)
 		} else {
 			s.warn(noticeUnreadable, "a path leads to the app, not to a file: the file cannot be opened", "path", string(r.target1()), "error", err)
+		}
+	}
+	return false
+}
+
+// conditional reports whether the request asks for less than all of a file, or under a
+// condition. What it reports of others is conditions' matter.
+func (r *request) conditional() bool {
+	for name := range r.fields() {
+		if len(name) >= len("Range") && (name[0]|0x20 == 'i' && name[1]|0x20 == 'f' && name[2] == '-' || len(name) == len("Range") && name[0]|0x20 == 'r') {
+			return true
 		}
 	}
 	return false

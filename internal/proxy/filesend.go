@@ -2,7 +2,6 @@ package proxy
 
 import (
 	"errors"
-	"fmt"
 	"io"
 	"net"
 	"net/http"
@@ -23,8 +22,9 @@ const wholeFile = 32 << 10
 type fileAnswer struct {
 	r       *request
 	file    *static.File
-	request *http.Request // its conditions
-	header  http.Header
+	request *http.Request // its conditions; nil: none, and no ranges
+	header  http.Header   // nil where net/http does not decide
+	date    fileDate
 	cause   string // for the access record
 	worker  *order // of the worker that has named the file; nil without
 
@@ -72,6 +72,10 @@ func (a *fileAnswer) describe() {
 // start sends the answer. What needs time is done by a goroutine: of several ranges,
 // everything.
 func (a *fileAnswer) start() {
+	if a.request == nil {
+		a.send()
+		return
+	}
 	if ranges := a.request.Header["Range"]; ranges != nil && strings.Contains(ranges[0], ",") && a.file.Size > wholeFile {
 		a.aside(a.send)
 		return
@@ -110,12 +114,12 @@ func (a *fileAnswer) send() {
 
 // decide has net/http say what is sent.
 func (a *fileAnswer) decide() {
-	at := a.file.ModTime
-	if a.worker != nil {
-		at = a.worker.modTime(at)
+	if a.header == nil {
+		a.whole()
+		return
 	}
 	if !a.asIs() {
-		http.ServeContent(a, a.request, "", at, a.file)
+		http.ServeContent(a, a.request, "", a.modTime(), a.file)
 		return
 	}
 	a.WriteHeader(a.worker.status)
@@ -164,22 +168,18 @@ func (a *fileAnswer) WriteHeader(status int) {
 	}
 	var text []byte
 	if status >= http.StatusBadRequest && !a.asIs() {
-		text = fmt.Appendf(nil, "%d %s\n", status, http1.StatusText(status))
+		var contentType string
+		text, contentType = r.errorText(status, a.cause)
 		length = int64(len(text))
-		a.header["Content-Type"] = []string{"text/plain; charset=utf-8"}
+		a.header["Content-Type"] = []string{contentType}
 	}
 	body := !r.head && status != http.StatusNotModified
-	var res http1.Response
+	res := fileHeads.Get().(*http1.Response)
 	res.Own(status, length, body)
-	for i, name := range fileFields {
-		if v := a.header[name]; v != nil {
-			res.Add(fileFieldNames[i], []byte(v[0]))
-		}
-	}
-	if a.worker != nil {
-		for _, f := range a.worker.fields {
-			res.Add(f.name, f.value)
-		}
+	if a.header == nil {
+		a.addWhole(res)
+	} else {
+		a.addDecided(res)
 	}
 	out := http1.Out{Date: s.clock.httpDate(s.clock.now()), RequestID: r.id[:]}
 	if r.from.secure {
@@ -189,6 +189,8 @@ func (a *fileAnswer) WriteHeader(status int) {
 	r.close = out.Close
 	r.answer.status, r.answer.cause = status, a.cause
 	a.out = res.AppendResponse(a.out, &out)
+	res.Reset()
+	fileHeads.Put(res)
 	if body {
 		a.out = append(a.out, text...)
 		a.left = length

@@ -14,12 +14,17 @@ type coding struct {
 // codings are those that are looked for, the one that makes files smallest first.
 var codings = [...]coding{{"br", ".br"}, {"zstd", ".zst"}, {"gzip", ".gz"}}
 
+// Negotiable reports whether another form of the file is looked for at all.
+func (f *File) Negotiable() bool {
+	return f.site != nil && f.site.options.Precompressed && compressible(f.ContentType)
+}
+
 // Negotiate gives the form of the file that the client wants most (RFC 9110 section
 // 12.5.3), of those that there are; the file is closed if that is another one.
 // accept is the value of Accept-Encoding, all lines together. A sibling that is older
 // than the file is not of it.
 func (f *File) Negotiate(accept string) *File {
-	if f.site == nil || !f.site.options.Precompressed || !compressible(f.ContentType) {
+	if !f.Negotiable() {
 		return f
 	}
 	f.Varies = true
