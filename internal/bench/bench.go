@@ -214,6 +214,9 @@ func duration(o options, kept *store) time.Duration {
 				continue
 			}
 			each := time.Duration(what.length(o))*time.Second + settle
+			if what.part > 0 {
+				each += paceLead
+			}
 			total += time.Duration(o.turns*len(g.servers)) * each
 		}
 		if g.scenarios[0].part > 0 {

@@ -83,6 +83,7 @@ func TestPacedLoad(t *testing.T) {
 	s := behindGo(t)
 	for _, p := range []paced{
 		{addr: s.plain, path: "/ping", rate: 500, length: 200 * time.Millisecond},
+		{addr: s.plain, path: "/ping", rate: 500, lead: 100 * time.Millisecond, length: 200 * time.Millisecond},
 		{addr: s.plain, path: "/ping", clients: 3, length: 100 * time.Millisecond},
 	} {
 		r, err := p.run(t.Context())
@@ -91,6 +92,9 @@ func TestPacedLoad(t *testing.T) {
 		}
 		if p.rate > 0 && r.sent != 100 {
 			t.Errorf("%d requests were sent, not 100", r.sent)
+		}
+		if before := r.answers - len(r.good); p.lead == 0 && before > 0 {
+			t.Errorf("%d answers before the time that counts", before)
 		}
 	}
 	own, all, err := s.usage()

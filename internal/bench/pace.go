@@ -29,14 +29,18 @@ const (
 // which a request was due, so that a server that is late is late for all of them.
 type paced struct {
 	addr, path string
-	rate       float64 // requests/s; 0: as many as clients can, one after the other
-	clients    int     // with rate 0
-	length     time.Duration
+	rate       float64       // requests/s; 0: as many as clients can, one after the other
+	clients    int           // with rate 0
+	lead       time.Duration // with a rate: before it counts; a queue, and what waits for connections, is then as it stays
+	length     time.Duration // in which it counts
 }
 
-// pacedResult is what happened within the time.
+// pacedResult is what happened within the time that counts: the requests that were sent then,
+// and the answers that came then. Where neither more nor less waits at the end than at the
+// beginning, the answers are those to as many requests as came.
 type pacedResult struct {
 	sent    int
+	answers int             // all of them, also those before the time that counts
 	good    []time.Duration // of answers with 200, sorted
 	refused []time.Duration // of all others, sorted
 	failed  int             // without an answer, before the end
@@ -54,6 +58,7 @@ type pacing struct {
 	mu     sync.Mutex
 	result pacedResult
 	conns  []net.Conn
+	counts bool
 	over   bool
 }
 
@@ -75,6 +80,9 @@ func (p paced) run(ctx context.Context) (pacedResult, error) {
 		r.keep(c)
 	}
 	r.start = time.Now()
+	if p.lead == 0 {
+		r.begin()
+	}
 	for _, c := range conns {
 		r.idle.Add(1)
 		go r.client(c)
@@ -106,13 +114,19 @@ func (r *pacing) dispatch(ctx context.Context) {
 	_ = unix.Prctl(unix.PR_SET_TIMERSLACK, 1, 0, 0, 0) // without it, a little later
 	each := time.Duration(float64(time.Second) / r.rate)
 	clients := paceReady
-	for n := time.Duration(0); n*each < r.length && ctx.Err() == nil; n++ {
-		due := r.start.Add(n * each)
+	first := r.start
+	for n := time.Duration(0); n*each < r.lead+r.length && ctx.Err() == nil; n++ {
+		due := first.Add(n * each)
+		if !r.counts && n*each >= r.lead { // nobody else writes it
+			r.begin()
+		}
 		if pause := time.Until(due); pause > 0 {
 			t := unix.NsecToTimespec(pause.Nanoseconds())
 			_ = unix.Nanosleep(&t, nil) // a signal makes it early
 		}
-		r.result.sent++ // nobody else writes it
+		if r.counts {
+			r.result.sent++ // likewise
+		}
 		select {
 		case r.due <- due:
 			continue
@@ -143,6 +157,13 @@ func wait(ctx context.Context, d time.Duration) {
 	}
 }
 
+// begin is the beginning of the time that counts.
+func (r *pacing) begin() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.counts, r.start = true, time.Now()
+}
+
 // keep remembers a connection, which the end closes; false after the end.
 func (r *pacing) keep(c net.Conn) bool {
 	r.mu.Lock()
@@ -169,7 +190,7 @@ func (r *pacing) end(now time.Time) {
 func (r *pacing) fail() {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if !r.over {
+	if r.counts && !r.over {
 		r.result.failed++
 	}
 }
@@ -216,11 +237,16 @@ func (r *pacing) count(status int, err error, took time.Duration) bool {
 	switch {
 	case r.over:
 		return false
-	case err != nil:
+	case err != nil && r.counts:
 		r.result.failed++
+	case err != nil:
+	case !r.counts:
+		r.result.answers++
 	case status == 200:
+		r.result.answers++
 		r.result.good = append(r.result.good, took)
 	default:
+		r.result.answers++
 		r.result.refused = append(r.result.refused, took)
 	}
 	return true

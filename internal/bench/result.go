@@ -22,7 +22,7 @@ type sample struct {
 	Added    time.Duration `json:",omitempty"` // to the p50 of a request that meets no other one
 	Goodput  float64       `json:",omitempty"` // answers with 200 as a part of the capacity
 	Refused  float64       `json:",omitempty"` // other answers, as a part of what was sent
-	Waiting  float64       `json:",omitempty"` // without an answer at the end, likewise
+	Waiting  float64       `json:",omitempty"` // by how many more wait at the end than when it began to count, likewise
 	Refusal  time.Duration `json:",omitempty"` // p50 of other answers
 }
 
