@@ -50,7 +50,7 @@ func openListener(word string, a config.Address, asked bool) (net.Listener, stri
 	for port := a.Port; ; port++ {
 		at := a
 		at.Port = port
-		l, err := net.Listen("tcp", at.Listen())
+		l, err := listenTCP(at.Listen())
 		switch {
 		case err == nil && port == a.Port:
 			return l, "", nil
