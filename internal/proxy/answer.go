@@ -41,7 +41,7 @@ type answer struct {
 	raw     []byte // room for a body
 	tail    []byte // what ends a chunked body
 	order   *order // what names a file instead; nil otherwise
-	events  bool   // it is an event stream
+	events  bool   // it is an event stream, whose end nobody knows
 	report  []byte // what an adapter says of code that does not load; nil otherwise
 	body    int64
 }
@@ -112,7 +112,7 @@ func (l *lease) headIn() error {
 	r.close = a.out.Close
 	r.unending = !a.head.NoBody && !a.out.Chunked && a.out.ContentLength < 0
 	r.answer.status = a.head.Status
-	a.events = isEvents(a.head.Get("Content-Type"))
+	a.events = a.head.ContentLength < 0 && isEvents(a.head.Get("Content-Type"))
 	if a.head.Status == 500 && l.srv.broken != nil {
 		a.report = bytes.Clone(a.head.Get(reportField))
 	}

@@ -72,7 +72,7 @@ type lease struct {
 
 	readable func(fd uintptr) bool // onReadable, made once; likewise the next three
 	fillOnce func(fd uintptr) bool
-	trySend  func(fd uintptr) bool
+	trySend  func(fd uintptr)
 	look     func(fd uintptr) bool
 	one      [1]byte // what look has seen, and how much
 	seen     int
@@ -290,7 +290,7 @@ func (l *lease) disconnect() {
 // send writes what the worker's socket takes at once. A full socket is no error.
 func (l *lease) send(b []byte) (n int, err error) {
 	l.sending, l.errno = b, 0
-	err = l.raw.Write(l.trySend)
+	err = l.raw.Control(l.trySend)
 	n = len(b) - len(l.sending)
 	l.sending = nil
 	if err == nil && l.errno != 0 && l.errno != syscall.EAGAIN {
@@ -301,11 +301,10 @@ func (l *lease) send(b []byte) (n int, err error) {
 }
 
 // sendOnce is the callback of send: one attempt, no waiting.
-func (l *lease) sendOnce(fd uintptr) bool {
+func (l *lease) sendOnce(fd uintptr) {
 	var n int
 	n, l.errno = send(fd, l.sending)
 	l.sending = l.sending[n:]
-	return true
 }
 
 // feed sees to what is left of the request after its first n bytes. A goroutine

@@ -31,7 +31,7 @@ type outlet struct {
 
 	sending []byte // what trySend is to write
 	errno   syscall.Errno
-	once    func(fd uintptr) bool // sendOnce, made once
+	once    func(fd uintptr) // sendOnce, made once
 }
 
 func (o *outlet) init(c *conn) {
@@ -51,22 +51,18 @@ func (o *outlet) broken() bool {
 }
 
 // sendOnce is the callback of trySend: one attempt, no waiting.
-func (o *outlet) sendOnce(fd uintptr) bool {
+func (o *outlet) sendOnce(fd uintptr) {
 	var n int
 	n, o.errno = send(fd, o.sending)
 	o.sending = o.sending[n:]
-	return true
 }
 
 // trySend writes what the socket takes and returns the rest. The caller has the
-// lock.
+// lock, and nobody drains. Control has nothing to do with the poller, unlike Write, nor
+// with a deadline of the janitor's that was meant for a drain that has ended.
 func (o *outlet) trySend(b []byte) []byte {
 	o.sending, o.errno = b, 0
-	err := o.conn.raw.Write(o.once)
-	if errors.Is(err, os.ErrDeadlineExceeded) { // the janitor's, meant for a drain that has ended
-		_ = o.conn.nc.SetWriteDeadline(time.Time{})
-		err = o.conn.raw.Write(o.once)
-	}
+	err := o.conn.raw.Control(o.once)
 	b, o.sending = o.sending, nil
 	if len(b) > 0 && (err != nil || (o.errno != 0 && o.errno != syscall.EAGAIN)) {
 		o.lose()
