@@ -179,11 +179,12 @@ func (g *grouped) children(t *testing.T) {
 // The kernel ends the one worker that needs too much. Where a box has no
 // controller of memory, nothing is ended.
 func (g *grouped) tooMuch(t *testing.T) {
-	before := g.Processes("./app")
+	var before []string
+	testkit.Eventually(t, testkit.Timeout, func() bool { before = g.Processes("./app"); return len(before) == 2 }, "both workers, after the crashes")
 	got, err := g.Get(socket, "/eat?mb=300")
 	if !g.counts() {
 		if err != nil || !strings.HasPrefix(got, "200 ") || !slices.Equal(g.Processes("./app"), before) {
-			t.Errorf("a limit that is not in force: %q, %v", got, err)
+			t.Errorf("a limit that is not in force: %q, %v; processes %q, before %q", got, err, g.Processes("./app"), before)
 		}
 		t.Logf("the box has no controller of memory, only %q: the kernel's limit was not tried", g.controllers)
 		return
