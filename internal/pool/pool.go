@@ -95,7 +95,7 @@ func (v Verdict) String() string {
 func (p *Pool) Submit(t *Ticket, now time.Duration) Verdict {
 	v, s := p.submit(t, now)
 	if s != nil && s.Sleeper != nil {
-		s.Sleeper.Start(now)
+		s.Sleeper.Start()
 	}
 	return v
 }

@@ -3,7 +3,6 @@ package pool_test
 import (
 	"slices"
 	"testing"
-	"time"
 
 	"ripd/internal/pool"
 )
@@ -14,8 +13,8 @@ type sleeper struct {
 	calls []string
 }
 
-func (s *sleeper) Start(time.Duration) { s.note("start") }
-func (s *sleeper) Rouse()              { s.note("rouse") }
+func (s *sleeper) Start() { s.note("start") }
+func (s *sleeper) Rouse() { s.note("rouse") }
 
 func (s *sleeper) note(call string) {
 	if !s.slot.Given() {

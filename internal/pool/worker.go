@@ -126,7 +126,7 @@ type Sleeper interface {
 	// Start is called by the goroutine that has submitted a request of which the slot
 	// was given, after that and without the pool's lock: it may take it from the slot
 	// by Wait, and begin with it. By then the slot's goroutine may have done so.
-	Start(now time.Duration)
+	Start()
 	// Rouse tells that the slot was given something. It is called under the pool's lock.
 	Rouse()
 }

@@ -87,8 +87,9 @@ func (l *lease) rouse() {
 
 // Start is called by who has submitted a request that the lease's slot was given. Of a lease
 // that does not rest, the goroutine takes the request from the slot. What the worker
-// does not take as a whole is the goroutine's as well.
-func (l *lease) Start(now time.Duration) {
+// does not take as a whole is the goroutine's as well. The clock is read here: the submission
+// may have been a while ago, and what is in the slot may be a later one's.
+func (l *lease) Start() {
 	l.rest.mu.Lock()
 	defer l.rest.mu.Unlock()
 	if !l.rest.open || !l.slot.Given() {
@@ -101,6 +102,7 @@ func (l *lease) Start(now time.Duration) {
 		return
 	}
 	l.wait, l.sent = false, 0
+	now := l.srv.clock.now()
 	r := l.leased(t, now)
 	if whole := l.startWith(r, now); !whole {
 		l.next = r

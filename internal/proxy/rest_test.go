@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"ripd/internal/proxy"
 	"ripd/internal/testkit"
 )
 
@@ -76,5 +77,36 @@ func TestRestingLeaseTakesLongRequests(t *testing.T) {
 	}
 	if n := opened.Load(); n != 1 {
 		t.Fatalf("%d connections, want 1", n)
+	}
+}
+
+// What a look at the app's files takes counts into the age of the worker's connection.
+func TestRestingLeaseIsAsOldAsItIs(t *testing.T) {
+	var r *rig
+	var slow atomic.Bool
+	r = newRig(t, func(o *proxy.Options) {
+		o.Fresh = func() *proxy.Page {
+			if slow.Load() {
+				since := r.server.Now()
+				testkit.Eventually(t, testkit.Timeout, func() bool { return r.server.Now()-since > 1100*time.Millisecond }, "a look that takes long")
+			}
+			return nil
+		}
+	})
+	var opened atomic.Int32
+	serve := handler(echo)
+	r.worker(func(c net.Conn) {
+		opened.Add(1)
+		serve(c)
+	})
+	c := r.dial()
+	for range 3 {
+		c.get("/", 200, "")
+	}
+	r.idleSlots(1)
+	slow.Store(true)
+	c.get("/late", 200, "GET /late")
+	if n := opened.Load(); n != 2 {
+		t.Fatalf("%d connections, want 2", n)
 	}
 }
