@@ -187,6 +187,7 @@ func (o *outlet) stopDraining() {
 	o.spool.close()
 	o.spool = nil
 	final := o.final
+	o.final = false // what follows, as the end of TLS, is none of the answer
 	o.space.Broadcast()
 	o.mu.Unlock()
 	if final {
