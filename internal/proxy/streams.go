@@ -89,7 +89,7 @@ func (m *streams) serve() {
 	m.mu.Lock()
 	m.ended = true
 	m.mu.Unlock()
-	if !c.out.broken() {
+	if !c.out.broken() && !c.yields {
 		c.secure.bye()
 		c.linger()
 	}
@@ -258,14 +258,30 @@ func (m *streams) lookAround() error {
 	switch c.phase.Load() {
 	case phaseHandshake:
 		if at == 1 {
+			c.yields = !c.srv.stopping.Load()
 			return errHandshakeCut
 		}
 		c.srv.reached(boundClientHeader, "a client was too slow to begin with HTTP/2 and was cut off")
 		return errHandshakeTimeout
 	case phaseIdle:
+		if at == 1 && m.in.last == 0 && !c.srv.stopping.Load() {
+			return m.yield()
+		}
 		m.depart()
 	}
 	return nil
+}
+
+// yield ends a connection that makes room and has not had the head of a request (whose stream
+// may not have begun yet), at once: there is nothing to lose, unless one has just come.
+func (m *streams) yield() error {
+	c := m.conn
+	if c.unread() {
+		c.deadline.CompareAndSwap(1, int64(c.srv.clock.now()+c.srv.config.Load().Timeouts.ClientIdle))
+		return nil
+	}
+	c.yields = true
+	return errHandshakeCut
 }
 
 // push writes to the socket, for the TLS layer, at the pace that the client takes.

@@ -50,8 +50,9 @@ func (c *conn) lookAround() {
 		c.gone = true
 	case !due:
 	case at == 1 && phase == phaseHead:
-		if c.gone = !c.pending(); c.gone {
-			c.yields = true
+		if !c.pending() {
+			c.retire()
+			c.yields = c.gone && step(c.step.Load()) != stepDone
 			break
 		}
 		c.deadline.Store(int64(max(c.began, c.srv.clock.now()-handshakeGrace) + c.srv.config.Load().Timeouts.ClientHeader))
