@@ -132,8 +132,18 @@ func (r *request) conditions() *http.Request {
 		}
 	}
 	method := string(r.method())
-	if ranges := h["Range"]; ranges != nil && (strings.Count(ranges[0], ",") >= maxRanges || method != "GET" && !r.head) {
-		delete(h, "Range")
+	if ranges := h["Range"]; ranges != nil {
+		h["Range"] = heeded(method, ranges[0])
 	}
 	return &http.Request{Method: method, Header: h}
+}
+
+// heeded is the value of a Range field for net/http; nil where the field is to be ignored
+// (RFC 9110 section 14.2): only GET has ranges, and only of bytes, however that is written.
+func heeded(method, value string) []string {
+	unit, ranges, _ := strings.Cut(value, "=")
+	if method != "GET" || !strings.EqualFold(unit, "bytes") || strings.Count(ranges, ",") >= maxRanges {
+		return nil
+	}
+	return []string{"bytes=" + ranges}
 }

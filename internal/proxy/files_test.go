@@ -168,6 +168,9 @@ func TestFileConditionsAndRanges(t *testing.T) {
 		{"/a.txt", "Range: bytes=3-99", 206, "lo", "bytes 3-4/5"},
 		{"/a.txt", "Range: bytes=9-", 416, "416 Range Not Satisfiable\n", "bytes */5"},
 		{"/a.txt", "Range: bytes=x", 416, "416 Range Not Satisfiable\n", ""},
+		{"/a.txt", "Range: BYTES=1-3", 206, "ell", "bytes 1-3/5"},
+		{"/a.txt", "Range: lines=1", 200, "hello", ""},
+		{"/a.txt", "Range: ", 200, "hello", ""},
 		{"/a.txt", "Range: bytes=1-3\r\nIf-Range: \"x\"", 200, "hello", ""},
 		{"/a.txt", "Range: bytes=1-3\r\nIf-Range: " + tag, 206, "ell", "bytes 1-3/5"},
 		{"/a.txt", "Range: bytes=0-4,0-4", 200, "hello", ""},
@@ -183,6 +186,11 @@ func TestFileConditionsAndRanges(t *testing.T) {
 		}
 		if q.status == 304 && (res.Header.Get("Etag") == "" || res.Header.Get("Content-Length") != "" || res.Header.Get("Cache-Control") != "no-cache") {
 			t.Errorf("%s %s: %v", q.path, q.fields, res.Header)
+		}
+	}
+	for _, ranges := range []string{"bytes=1-3", "bytes=9-", "bytes=x"} { // they are for GET alone
+		if res, _ := c.fetch("HEAD", "/a.txt", "Range: "+ranges); res.StatusCode != 200 || res.ContentLength != 5 || res.Header.Get("Content-Range") != "" {
+			t.Errorf("HEAD with %s: %d %v", ranges, res.StatusCode, res.Header)
 		}
 	}
 }
