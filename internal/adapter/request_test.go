@@ -1,6 +1,11 @@
 package adapter
 
-import "testing"
+import (
+	"io"
+	"testing"
+
+	"ripd/internal/testkit"
+)
 
 // eachFetch runs a test under Node.js and Bun, and under a Node.js that keeps what is in
 // a Request or Response to itself, as later versions do.
@@ -104,4 +109,38 @@ export default { fetch: (request) => answers[request.url.split('/').at(-1)]() };
 			t.Errorf("/used: %q, want a status of 500", got)
 		}
 	})
+}
+
+// A body that breaks off before anybody asks for it is no empty one, and a Response's
+// class may give another body (Bun does not ask it).
+func TestBodiesUnderNode(t *testing.T) {
+	w := startJS(t, node, writeApp(t, "index.mjs", `
+let said = 'nothing';
+class Own extends Response {
+  get body() {
+    return new Response('its own').body;
+  }
+}
+export default {
+  async fetch(request, { incoming }) {
+    if (request.url.endsWith('/said')) return new Response(said);
+    if (request.url.endsWith('/own')) return new Own('not this');
+    said = 'here';
+    await new Promise((resume) => incoming.once('close', resume));
+    said = await request.text().then((text) => 'read ' + text, (error) => error.name);
+    return new Response('late');
+  },
+};
+`), "RIP_CONCURRENCY=4")
+	if got := w.get("/own"); got != "200 its own" {
+		t.Errorf("a Response whose class gives another body: %q", got)
+	}
+	conn, _ := w.raw(t, "POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 10\r\n\r\n")
+	testkit.Eventually(t, startMost, func() bool { return w.get("/said") == "200 here" }, "the request")
+	io.WriteString(conn, "four")
+	conn.Close()
+	testkit.Eventually(t, startMost, func() bool { return w.get("/said") != "200 here" }, "the end of its client")
+	if got := w.get("/said"); got != "200 TypeError" {
+		t.Errorf("the body: %q", got)
+	}
 }

@@ -80,10 +80,20 @@ function nativeOf(incoming, signal) {
   const init = { method, headers: fields };
   if (signal) init.signal = signal;
   if (hasBody(incoming)) {
-    init.body = Readable.toWeb(incoming);
+    init.body = incoming.readable ? Readable.toWeb(incoming) : lost();
     init.duplex = 'half';
   }
   return new NativeRequest(urlOf(incoming), init);
+}
+
+// lost is the body that is not here any more: the client has left, or the app has read it
+// from node's own request. An empty one would pass for what was sent.
+function lost() {
+  return new ReadableStream({
+    start(controller) {
+      controller.error(new TypeError('the body cannot be read any more: the client has left, or it was read already'));
+    },
+  });
 }
 
 function signalOf(outgoing) {

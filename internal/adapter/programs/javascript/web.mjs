@@ -72,7 +72,8 @@ function fieldsOf(headers) {
 // it: its stream need not be read then, which takes some 20 µs.
 function wholeOf(response) {
   if (STATE === undefined || response.bodyUsed || response.body.locked) return undefined;
-  const source = response[STATE]?.body?.source;
+  const { stream, source } = response[STATE]?.body ?? {};
+  if (stream !== response.body) return undefined; // an app's own class gives another
   return typeof source === 'string' || source instanceof Uint8Array ? source : undefined;
 }
 

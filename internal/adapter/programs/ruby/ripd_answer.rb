@@ -124,7 +124,13 @@ module Ripd
     def length!(value)
       return if value.empty?
 
-      @length = Integer(value, 10)
+      length = value.to_i
+      unless value.match?(/\A\d+\z/) && [nil, length].include?(@length)
+        raise ArgumentError, "this is no length of a body, or a second one: #{value.inspect}"
+      end
+      return if @length
+
+      @length = length
       @head << "Content-Length: " << value << "\r\n" unless @status < 200 || @status == 204
     end
 
