@@ -46,10 +46,11 @@ type options struct {
 	seconds int
 	workers int
 	groups  []group
-	ripd    string // path of its binary
-	ripdB   string // of another one
-	write   string // page to put the tables into; "" prints them
-	resume  string // file that keeps what was measured; "" keeps nothing
+	loads   []string // of -scenarios
+	ripd    string   // path of its binary
+	ripdB   string   // of another one
+	write   string   // page to put the tables into; "" prints them
+	resume  string   // file that keeps what was measured; "" keeps nothing
 	serial  bool
 	stages  bool
 	profile bool
@@ -100,7 +101,7 @@ func parseFlags(args []string) (options, error) {
 	flags.StringVar(&o.resume, "resume", "", "keep what was measured in this file, and measure only what is not in it")
 	flags.BoolVar(&o.serial, "serial", false, "ripd alone: one, two and three requests given to a worker that runs one at a time")
 	flags.BoolVar(&o.stages, "stages", false, "Go's benchmarks of ripd's parts, and of the contention for its lock")
-	flags.BoolVar(&o.profile, "profile", false, "load a ripd that was built with the tag profile and $RIPD_CPUPROFILE, then end it")
+	flags.BoolVar(&o.profile, "profile", false, "load a ripd that was built with the tag profile and $RIPD_CPUPROFILE, with -scenarios of the first group or with what servers do most, then end it")
 	if err := flags.Parse(args); err != nil {
 		return o, err
 	}
@@ -119,7 +120,8 @@ func parseFlags(args []string) (options, error) {
 		all = []group{own}
 	}
 	var err error
-	if o.groups, err = choose(all, list(*scenarios), list(*servers)); err != nil {
+	o.loads = list(*scenarios)
+	if o.groups, err = choose(all, o.loads, list(*servers)); err != nil {
 		return o, err
 	}
 	for _, path := range []*string{&o.ripd, &o.ripdB} {
@@ -159,8 +161,10 @@ func run(ctx context.Context, o options) error {
 	if o.stages {
 		return runStages(ctx, o)
 	}
-	if _, err := exec.LookPath("wrk"); err != nil {
-		return fmt.Errorf("%w; `make bench` installs what it needs", err)
+	for _, program := range []string{"wrk", "h2load"} {
+		if _, err := exec.LookPath(program); err != nil {
+			return fmt.Errorf("%w; `make bench` installs what it needs", err)
+		}
 	}
 	// Daemons among the servers become this program's children, so that it can end them.
 	if err := unix.Prctl(unix.PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0); err != nil {

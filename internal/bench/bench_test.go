@@ -250,6 +250,20 @@ func TestParseWrk(t *testing.T) {
 	}
 }
 
+func TestParseH2load(t *testing.T) {
+	const log = "1764000000000001\t200\t900\n1764000000000002\t503\t100\n1764000000000003\t-1\t200\n1764000000000004\t204\t300\textra\n"
+	got, err := parseH2load([]byte(log), 2*time.Second)
+	us := time.Microsecond
+	if want := (wrkResult{4, 2, 300 * us, 900 * us, 900 * us, 900 * us, 2}); err != nil || got != want {
+		t.Errorf("got %+v, %v", got, err)
+	}
+	for _, bad := range []string{"1 200\n", "1\tok\t3\n", "1\t200\tsoon\n"} {
+		if _, err := parseH2load([]byte(bad), time.Second); err == nil {
+			t.Errorf("no error for %q", bad)
+		}
+	}
+}
+
 func TestParseLoad(t *testing.T) {
 	if l, err := parseLoad("8x512"); err != nil || l.String() != "-t8 -c512" {
 		t.Errorf("%v, %v", l, err)

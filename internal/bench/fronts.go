@@ -103,7 +103,7 @@ func nginxFile(s *server, sockets []string, balance, keepAlive, certificate stri
 	}
 	secure := ""
 	if certificate != "" {
-		secure = fmt.Sprintf("listen %s ssl backlog=4096; ssl_certificate %[2]s; ssl_certificate_key %[2]s; ssl_protocols TLSv1.2 TLSv1.3; ssl_session_cache shared:tls:4m;", s.secure, certificate)
+		secure = fmt.Sprintf("listen %s ssl http2 backlog=4096; ssl_certificate %[2]s; ssl_certificate_key %[2]s; ssl_protocols TLSv1.2 TLSv1.3; ssl_session_cache shared:tls:4m;", s.secure, certificate)
 	}
 	return fmt.Sprintf(nginxUser()+`daemon off;
 worker_processes 2;
@@ -162,7 +162,7 @@ defaults
 listen bench
   maxconn 8192
   bind %s backlog 4096
-  bind %s backlog 4096 ssl crt %s ssl-min-ver TLSv1.2
+  bind %s backlog 4096 ssl crt %s ssl-min-ver TLSv1.2 alpn h2,http/1.1
   option forwardfor
 `, s.plain, s.secure, certificate)
 	for i, socket := range sockets {

@@ -12,14 +12,18 @@ import (
 const profileVariable = "RIPD_CPUPROFILE"
 
 // profileLoads are what the profile is made of, once each: what servers do most.
-var profileLoads = []string{"c64", "c512", "tls", "up-64k", "new", "c1"}
+var profileLoads = []string{"c64", "c512", "tls", "h2-1", "up-64k", "new", "c1"}
 
 // runProfile loads ripd, then ends it, so that it writes its profile.
 func runProfile(ctx context.Context, dir string, o options) error {
 	if os.Getenv(profileVariable) == "" {
 		return fmt.Errorf("%s names no file", profileVariable)
 	}
-	chosen, err := choose(groups(), profileLoads, []string{"ripd"})
+	loads := profileLoads
+	if len(o.loads) > 0 {
+		loads = o.loads
+	}
+	chosen, err := choose(groups(), loads, []string{"ripd"})
 	if err != nil {
 		return err
 	}

@@ -18,8 +18,10 @@ type scenario struct {
 	body  int // bytes that are sent
 	close bool
 	tls   bool
-	times int     // its measurements are so many times as long as others
-	part  float64 // of the server's capacity, at a constant rate; 0: wrk, as fast as can be
+	// streams is how many requests each connection has at a time, over HTTP/2; 0: HTTP/1.
+	streams int
+	times   int     // its measurements are so many times as long as others
+	part    float64 // of the server's capacity, at a constant rate; 0: wrk, as fast as can be
 }
 
 // group is servers that are started together, and what they are measured at.
@@ -53,6 +55,7 @@ const nodeWorkers = 2
 var (
 	many = load{8, 512}
 	some = load{2, 64}
+	few  = load{2, 16}
 	one  = load{1, 1}
 )
 
@@ -66,6 +69,8 @@ func groups() []group {
 			{name: "new", title: "new connections, c64", path: "/ping", load: some, close: true},
 			{name: "tls", title: "TLS kept, c64", path: "/ping", load: some, tls: true, times: 2},
 			{name: "tls-new", title: "TLS new, c64", path: "/ping", load: some, tls: true, close: true},
+			{name: "h2-1", title: "HTTP/2, c64 m1", path: "/ping", load: some, streams: 1, times: 2},
+			{name: "h2-10", title: "HTTP/2, c16 m10", path: "/ping", load: few, streams: 10, times: 2},
 			{name: "down-1k", title: "1 KB down, c64", path: bodyOf(kb), load: some},
 			{name: "down-64k", title: "64 KB down, c64", path: bodyOf(64 * kb), load: some},
 			{name: "down-1m", title: "1 MB down, c64", path: bodyOf(mb), load: some},
@@ -203,9 +208,12 @@ func (s *server) sample(ctx context.Context, what scenario, o options, dir strin
 		return sample{}, err
 	}
 	var one sample
-	if what.part > 0 {
+	switch {
+	case what.part > 0:
 		one, err = s.samplePaced(ctx, what, o)
-	} else {
+	case what.streams > 0:
+		one.wrkResult, err = h2loadCall{what.load, what.streams, dir}.run(ctx, what.length(o), "https://"+s.secure+what.path)
+	default:
 		url := "http://" + s.plain + what.path
 		if what.tls {
 			url = "https://" + s.secure + what.path
