@@ -15,7 +15,7 @@ func shop() *controltest.App {
 			StartedAt: now.Add(-2*time.Hour - 3*time.Minute), Uptime: api.Millis(2*time.Hour + 3*time.Minute),
 			URLs: []string{"http://127.0.0.1:3080", "http://[::1]:3080"}, File: "/srv/shop/ripd.toml",
 			Workers: api.WorkerCounts{Wanted: 4, Auto: true, Ready: 4, Busy: 1},
-			Queue:   api.Queue{Size: 512, Timeout: api.Millis(5 * time.Second)}, Connections: 128, RequestsPerSecond: 1240.4,
+			Queue:   api.Queue{Size: 512, Timeout: api.Millis(5 * time.Second)}, Connections: 128, HTTP2: 12, Streams: 31, RequestsPerSecond: 1240.4,
 			Totals:   api.Totals{Requests: 1234567, Errors: 12, QueueFull: 3, Retries: 2, BytesIn: 12345678, BytesOut: 4567890123},
 			LastRoll: &api.Roll{Kind: api.KindRestart, Verdict: api.VerdictDone, Generation: 7, At: now.Add(-5 * time.Minute), Took: api.Millis(3200 * time.Millisecond)},
 			Notes:    []string{"workers: 4, for 4 CPUs"},

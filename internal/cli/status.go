@@ -59,20 +59,8 @@ func (s *session) printStatus(st api.Status) {
 	if faults := faultsLine(st.Totals); faults != "" {
 		s.field("faults", faults)
 	}
-	traffic := fmt.Sprintf("%s in, %s out, %s open", size(st.Totals.BytesIn), size(st.Totals.BytesOut), counted(st.Connections, "connection"))
-	if st.Upgraded > 0 {
-		traffic += fmt.Sprintf(", %s upgraded", count(st.Upgraded))
-	}
-	if st.Totals.Files > 0 {
-		traffic += fmt.Sprintf(", %s sent", counted(st.Totals.Files, "file"))
-	}
-	if st.HTTP2 > 0 {
-		traffic += fmt.Sprintf(", %s of HTTP/2 with %s", count(st.HTTP2), counted(st.Streams, "open request"))
-	}
-	if st.Released > 0 {
-		traffic += fmt.Sprintf(", %s released", counted(st.Released, "answer"))
-	}
-	s.field("traffic", traffic)
+	s.field("traffic", fmt.Sprintf("%s in, %s out", size(st.Totals.BytesIn), size(st.Totals.BytesOut)))
+	s.field("clients", openLine(st))
 	s.printRolls(st, now)
 	for _, m := range st.Metrics {
 		s.field("metrics", clean(m))
@@ -84,6 +72,24 @@ func (s *session) printStatus(st api.Status) {
 	for _, n := range st.Notes {
 		s.note(n)
 	}
+}
+
+// openLine says what is open, and what has been sent without a worker.
+func openLine(st api.Status) string {
+	line := counted(st.Connections, "connection") + " open"
+	if st.Upgraded > 0 {
+		line += fmt.Sprintf(", %s upgraded", count(st.Upgraded))
+	}
+	if st.Totals.Files > 0 {
+		line += fmt.Sprintf(", %s sent", counted(st.Totals.Files, "file"))
+	}
+	if st.HTTP2 > 0 {
+		line += fmt.Sprintf(", %s of HTTP/2 with %s", count(st.HTTP2), counted(st.Streams, "open request"))
+	}
+	if st.Released > 0 {
+		line += fmt.Sprintf(", %s released", counted(st.Released, "answer"))
+	}
+	return line
 }
 
 // printHead prints who the app is, and how.

@@ -24,8 +24,8 @@ func (s *session) top() *cobra.Command {
 	return &cobra.Command{
 		Use: "top [APP]", Short: "An app, its workers and what happens, live", GroupID: groupLook,
 		Long: `Top shows an app on the whole terminal, anew each second: its queue and its rate
-with the last two minutes of it, its workers, and what happens to them. Space holds the
-picture still, the arrow keys move through the workers, q ends.`,
+with the last two minutes of it, its clients, its workers, and what happens to them. Space
+holds the picture still, the arrow keys move through the workers, q ends.`,
 		Example:           "  ripctl top\n  ripctl top shop",
 		Args:              optionalApp,
 		ValidArgsFunction: s.completeApp,

@@ -59,6 +59,7 @@ func (t *top) drawApp(s *session) {
 		s.field("requests", rate+s.style.cyan(sparkline(t.rates, t.width-labelWidth-2-len(rate))))
 		s.field("queue", s.gauge(st.Queue.Length, st.Queue.Size)+"  "+queueLine(st.Queue))
 		s.field("workers", s.gauge(st.Workers.Busy, st.Workers.Ready)+"  "+workersLine(st.Workers))
+		s.field("clients", openLine(st))
 		for _, c := range st.CrashLoops {
 			s.printCrashLoop(c, now)
 		}
