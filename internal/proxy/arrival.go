@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"io"
+	"slices"
 	"sync/atomic"
 	"time"
 
@@ -28,6 +29,8 @@ const (
 	// maxContinuations bounds the frames of one head, which has 16 KB in each
 	// (CVE-2023-45288, and what is left of it with empty frames).
 	maxContinuations = 64
+	// heldMost is the size of the memory for a frame that a connection keeps.
+	heldMost = 512
 )
 
 var errCalm = errors.New("the client was told to calm down")
@@ -87,7 +90,7 @@ func (a *arrival) read(b []byte) (int, error) {
 			return 0, nil
 		case len(a.out) > 0:
 			n := copy(b, a.out)
-			if a.out = a.out[n:]; len(a.out) == 0 {
+			if a.out = a.out[n:]; len(a.out) == 0 && cap(a.held) > heldMost {
 				a.held = nil
 			}
 			return n, nil
@@ -149,7 +152,7 @@ func (a *arrival) next() error {
 		a.out = a.held
 		return nil
 	}
-	a.held = append(a.held, make([]byte, length)...)
+	a.held = slices.Grow(a.held, length)[:frameHeadSize+length]
 	if err := a.full(a.held[frameHeadSize:], true); err != nil {
 		return err
 	}

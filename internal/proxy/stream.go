@@ -26,6 +26,8 @@ type stream struct {
 	w       streamWriter
 	gone    context.Context // done when the client has reset the stream, or left
 
+	head headFields // of the answer
+
 	mu    sync.Mutex
 	space sync.Cond // signalled when the spool was emptied or the client lost
 	spool spool
@@ -75,10 +77,12 @@ func newStream(m *streams, w streamWriter, gone context.Context) *stream {
 
 // free gives the stream back. Its answer is final, so nobody else has it.
 func (st *stream) free() {
+	mem := st.spool.mem
 	st.spool.close()
-	if cap(st.spool.mem) > blockSize {
-		st.spool.mem = nil
+	if cap(mem) <= blockSize {
+		st.spool.mem = mem
 	}
+	st.head.free()
 	st.streams, st.w, st.gone = nil, nil, nil
 	streamPool.Put(st)
 }
@@ -111,11 +115,9 @@ func (st *stream) serve(hr *http.Request) (whole bool) {
 	}
 	r.begin(&h.req, now)
 	r.minor, r.protocol = 1, protoStream
-	proof := s.proof(&h.req)
-	var problem *http1.Error
-	switch fault := r.faultOfHead(&h.req); {
-	case errors.As(err, &problem):
-		st.refuse(h, clientFault{problem.Status, causeBadRequest, problem.Reason})
+	switch {
+	case err != nil:
+		st.refuse(h, faultOf(err))
 	case s.streamsOpen.Load() > s.most.Load():
 		s.reached(boundConnections, "as many requests are open over HTTP/2 as there may be connections; one more is answered 503", "streams", s.streamsOpen.Load())
 		r.nameOnly(&h.req)
@@ -124,14 +126,23 @@ func (st *stream) serve(hr *http.Request) (whole bool) {
 		reply := r.redirection(&h.req)
 		r.nameOnly(&h.req)
 		r.respond(&reply, causeRedirect)
-	case proof != nil:
+	default:
+		return st.begin(hr, h, now)
+	}
+	return st.deliver()
+}
+
+// begin goes on with a request whose head is well formed. It is as serve.
+func (st *stream) begin(hr *http.Request, h *headScratch, now time.Duration) (whole bool) {
+	r := &st.req
+	if proof := r.srv.proof(&h.req); proof != nil {
 		r.nameOnly(&h.req)
 		r.respond(proof, causeACME)
-	case fault.status != 0:
+	} else if fault := r.faultOfHead(&h.req); fault.status != 0 {
 		st.refuse(h, fault)
-	case h.req.HasBody():
+	} else if h.req.HasBody() {
 		return st.serveBody(hr, h)
-	default:
+	} else {
 		st.submit(h, nil, h.req.ContentLength, now)
 	}
 	return st.deliver()
@@ -254,6 +265,7 @@ type streamBody struct {
 // receive is the bodySender's.
 func (b streamBody) receive(p []byte) (int, error) {
 	n, err := b.from.Read(p)
+	b.deadline.Store(0) // what comes now is not the client's time
 	switch {
 	case n > 0, err == io.EOF:
 		return n, err

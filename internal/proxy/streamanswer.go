@@ -39,9 +39,7 @@ func (st *stream) deliver() (whole bool) {
 		rd.give(func() error { st.w.Flush(); return nil })
 	}
 	rd.settle()
-	if rd.buf != nil {
-		rd.buf.free()
-	}
+	rd.drop()
 	r := &st.req
 	r.record(r.srv.clock.now(), st.lost)
 	r.free()
@@ -102,6 +100,9 @@ func (rd *reader) more() (n int, err error) {
 			rd.give(func() error { st.w.Flush(); return nil })
 			continue
 		}
+		if len(rd.b) == 0 {
+			rd.drop() // it may be long until there is more
+		}
 		select {
 		case <-st.ready:
 		case <-rd.gone:
@@ -109,6 +110,14 @@ func (rd *reader) more() (n int, err error) {
 			st.left()
 		}
 	}
+}
+
+// drop gives the buffer back.
+func (rd *reader) drop() {
+	if rd.buf != nil {
+		rd.buf.free()
+	}
+	rd.buf, rd.big, rd.b = nil, nil, nil
 }
 
 // room is where the next bytes go, behind b.
@@ -131,9 +140,9 @@ func (rd *reader) room() []byte {
 
 // answer gives the head and the body on.
 func (rd *reader) answer() error {
-	var res http1.Response
+	res := &rd.st.head.res
 	for {
-		if err := rd.head(&res); err != nil {
+		if err := rd.head(res); err != nil {
 			return err
 		}
 		if !res.Interim() {
@@ -212,32 +221,6 @@ func (rd *reader) head(res *http1.Response) error {
 			return err
 		}
 	}
-}
-
-// fields gives a head to net/http. What is about a connection of HTTP/1 is left out (RFC
-// 9113 section 8.2.2).
-func (rd *reader) fields(res *http1.Response) {
-	w := rd.st.w
-	h := w.Header()
-	clear(h)
-	for i := range res.Fields {
-		f := &res.Fields[i]
-		name := http.CanonicalHeaderKey(string(f.Name))
-		switch name {
-		case "Connection", "Keep-Alive", "Proxy-Connection", "Transfer-Encoding", "Upgrade":
-			continue
-		}
-		h[name] = append(h[name], string(f.Value))
-	}
-	if h["Content-Type"] == nil {
-		h["Content-Type"] = nil // net/http would guess it
-	}
-	rd.give(func() error { w.WriteHeader(res.Status); return nil })
-	if res.Interim() { // net/http has sent it; to flush would be the head of a final answer, 200
-		clear(h)
-		return
-	}
-	rd.dirty = true
 }
 
 // body gives a piece of the body to net/http.

@@ -18,7 +18,6 @@ func (st *stream) serveBody(hr *http.Request, h *headScratch) (whole bool) {
 	}
 	src.extend()
 	body, err := r.collect(src)
-	st.deadline.Store(0)
 	if err != nil {
 		st.bodyFailed(h, err)
 		return st.deliver()
@@ -61,7 +60,6 @@ func (st *stream) passBody(hr *http.Request, h *headScratch, src *bodySource) (w
 			select {
 			case worker := <-live.start:
 				src.pump(worker, live)
-				st.deadline.Store(0)
 			case <-over:
 			}
 		}()

@@ -38,10 +38,11 @@ const (
 // and arrival has looked at, and writes what departure has. It starts a goroutine for
 // each stream, in ServeHTTP, which is a client of the pool as a connection of HTTP/1 is.
 type streams struct {
-	conn  *conn
-	hs    *http.Server
-	in    arrival
-	out   departure
+	conn *conn
+	hs   *http.Server
+	in   arrival
+	out  departure
+	sealed
 	onTLS func(fd uintptr) bool // readOnce, made once
 	into  []byte                // what readOnce fills
 	n     int
@@ -63,7 +64,7 @@ func newStreams(c *conn) *streams {
 	m.none.L = &m.mu
 	m.onTLS = m.readOnce
 	m.in.init(m, cfg)
-	m.out.streams = m
+	m.out.init(m)
 	only := new(http.Protocols)
 	only.SetUnencryptedHTTP2(true) // what it sees has been decrypted
 	m.hs = &http.Server{
@@ -85,7 +86,7 @@ func (m *streams) serve() {
 	c.srv.metrics.StreamsOpened()
 	_ = m.hs.Serve(&single{streams: m, shut: make(chan struct{})}) // an error: that of Accept, or of Shutdown
 	<-m.closed
-	m.out.end()
+	m.out.end(m.leaving.Load())
 	m.mu.Lock()
 	m.ended = true
 	m.mu.Unlock()
@@ -284,8 +285,8 @@ func (m *streams) yield() error {
 	return errHandshakeCut
 }
 
-// push writes to the socket, for the TLS layer, at the pace that the client takes.
-func (m *streams) push(b []byte) (int, error) {
+// give writes to the socket, at the pace that the client takes.
+func (m *streams) give(b []byte) error {
 	o := &m.conn.out
 	o.mu.Lock()
 	rest := o.trySend(b)
@@ -294,7 +295,7 @@ func (m *streams) push(b []byte) (int, error) {
 	if !lost && len(rest) > 0 {
 		o.progress.Store(int64(m.conn.srv.clock.now()))
 		o.watching.Store(true)
-		if err := o.push(rest); err != nil {
+		if m.out.hurried.Load() || o.push(rest) != nil { // hurried: end may have come before watching
 			o.mu.Lock()
 			o.lose()
 			lost = true
@@ -303,9 +304,9 @@ func (m *streams) push(b []byte) (int, error) {
 		o.watching.Store(false)
 	}
 	if lost {
-		return 0, net.ErrClosed
+		return net.ErrClosed
 	}
-	return len(b), nil
+	return nil
 }
 
 // Read gives what the client has sent.
@@ -355,6 +356,12 @@ func (l *single) Accept() (net.Conn, error) {
 	select {
 	case <-l.streams.closed:
 	case <-l.shut:
+		// Shutdown waits for this, and then closes a connection without requests, which
+		// must have got the last word.
+		select {
+		case <-l.streams.closed:
+		case <-l.streams.out.said:
+		}
 	}
 	return nil, net.ErrClosed
 }

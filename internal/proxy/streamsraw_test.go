@@ -68,9 +68,11 @@ func (r *rig) silent() net.Conn {
 }
 
 // frames connects, says what a client must, and reads what comes until the end.
-func (r *rig) frames(settings ...http2.Setting) *framer {
+func (r *rig) frames(settings ...http2.Setting) *framer { return r.framesOver(r.silent(), settings...) }
+
+// framesOver is frames over a connection that is there.
+func (r *rig) framesOver(c net.Conn, settings ...http2.Setting) *framer {
 	r.t.Helper()
-	c := r.silent()
 	f := &framer{t: r.t, Framer: http2.NewFramer(c, c), conn: c, next: 1, read: make(chan answerFrame, 100_000)}
 	f.AllowIllegalWrites = true
 	f.ReadMetaHeaders = hpack.NewDecoder(4096, nil)
