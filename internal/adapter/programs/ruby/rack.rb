@@ -26,6 +26,7 @@ module Ripd
       @wake, @waker = IO.pipe
       @places = {} # a Host → the server's name and port
       @rack2 = Rack.release.to_i < 3
+      @input = @rack2 ? RewindableInput : Input
       @base = base.freeze
     end
 
@@ -174,7 +175,7 @@ module Ripd
     def environment(head, body)
       env = head.env
       place(env)
-      env["rack.input"] = Input.new(body, @rack2) if body
+      env["rack.input"] = @input.new(body) if body
       env["rack.after_reply"] = []
       if @rack2 then env["HTTP_VERSION"] = env["SERVER_PROTOCOL"]
       else env["rack.response_finished"] = []

@@ -16,17 +16,14 @@ module Ripd
     def close = nil
   end
 
-  # rack.input: the body as the app reads it. Rack 2 wants to read it twice, so what
-  # was read is kept then, the first part of it in memory.
+  # rack.input: the body as the app reads it, once. It has no rewind: Rails calls one
+  # that it finds, before it reads.
   class Input
-    MEMORY_BYTES = 256 << 10
     EMPTY = "".b.freeze
 
-    def initialize(body, rewindable)
-      @body, @rewindable = body, rewindable
+    def initialize(body)
+      @body = body
       @ahead = EMPTY # received, and not taken by the app
-      @memory = nil
-      @size = @position = 0 # of what is kept
     end
 
     def read(length = nil, buffer = nil)
@@ -52,13 +49,6 @@ module Ripd
       end
     end
 
-    def rewind
-      raise Errno::ESPIPE, "Rack 3 reads a body once" unless @rewindable
-
-      @ahead = EMPTY
-      @position = 0
-    end
-
     def close = nil
 
     private
@@ -69,10 +59,29 @@ module Ripd
       @ahead.empty? ? pull(most) : @ahead.slice!(0, most)
     end
 
+    def pull(most) = @body.piece(most)
+  end
+
+  # rack.input of Rack 2, which wants to read a body twice: what was read is kept, the
+  # first part of it in memory.
+  class RewindableInput < Input
+    MEMORY_BYTES = 256 << 10
+
+    def initialize(body)
+      super
+      @memory = nil
+      @size = @position = 0 # of what is kept
+    end
+
+    def rewind
+      @ahead = EMPTY
+      @position = 0
+    end
+
+    private
+
     # The next bytes: what is kept of them, else what comes.
     def pull(most)
-      return @body.piece(most) unless @rewindable
-
       data = @position < @size ? kept(most) : @body.piece(most)
       return nil unless data
 
