@@ -1,6 +1,7 @@
 package daemon
 
 import (
+	"errors"
 	"net"
 
 	"golang.org/x/sys/unix"
@@ -18,20 +19,23 @@ const deferredFor = 1
 // another process goes on with the socket; more than that come as they always did.
 // Other sockets than TCP's stay as they are.
 func deferAccept(l net.Listener) error {
-	tcp, ok := l.(*net.TCPListener)
-	if !ok {
-		return nil
+	if tcp, ok := l.(*net.TCPListener); ok {
+		return keepBack(tcp, deferredFor)
 	}
-	raw, err := tcp.SyscallConn()
+	return nil
+}
+
+// keepBack has the kernel keep connections back for so many seconds. With 0 those come at
+// once whose handshake is completed from then on; those that are kept back already come
+// with their first bytes or after their time, as before.
+func keepBack(l *net.TCPListener, seconds int) error {
+	raw, err := l.SyscallConn()
 	if err != nil {
 		return err
 	}
 	var failed error
 	err = raw.Control(func(fd uintptr) {
-		failed = unix.SetsockoptInt(int(fd), unix.IPPROTO_TCP, unix.TCP_DEFER_ACCEPT, deferredFor)
+		failed = unix.SetsockoptInt(int(fd), unix.IPPROTO_TCP, unix.TCP_DEFER_ACCEPT, seconds)
 	})
-	if err != nil {
-		return err
-	}
-	return failed
+	return errors.Join(err, failed)
 }

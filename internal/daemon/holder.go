@@ -14,34 +14,16 @@ const maxLooked = 1 << 16
 // holderOfPort names the process that listens on a TCP port: "nginx (process
 // 123)"; "" when /proc does not tell, as for processes of other users.
 func holderOfPort(port int) string {
-	inodes := map[string]bool{}
-	for _, file := range []string{"/proc/net/tcp", "/proc/net/tcp6"} {
-		data, err := os.ReadFile(file)
-		if err != nil {
-			continue
+	inodes, at := map[string]bool{}, portInTable(port)
+	_ = tcpTable(func(f tableLine) { // an error: then it is not told
+		if f.state() == stateListen && f.port() == at {
+			inodes["socket:["+f.inode()+"]"] = true
 		}
-		listening(string(data), port, inodes)
-	}
+	})
 	if len(inodes) == 0 {
 		return ""
 	}
 	return holderOfSocket(inodes)
-}
-
-// stateListen is TCP_LISTEN as /proc/net/tcp writes it; see proc_net_tcp in the
-// kernel's documentation.
-const stateListen = "0A"
-
-// listening collects the inodes of sockets that listen on the port.
-func listening(table string, port int, inodes map[string]bool) {
-	suffix := fmt.Sprintf(":%04X", port)
-	for line := range strings.Lines(table) {
-		// sl local_address rem_address st tx:rx tr:when retrnsmt uid timeout inode …
-		f := strings.Fields(line)
-		if len(f) > 9 && f[3] == stateListen && strings.HasSuffix(f[1], suffix) {
-			inodes["socket:["+f[9]+"]"] = true
-		}
-	}
 }
 
 // holderOfSocket finds a process that has one of the sockets open.

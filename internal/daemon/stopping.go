@@ -148,13 +148,13 @@ func (a *app) shutDown(why string) {
 	}
 	a.log.Info("stopping: finishing what runs"+hint, "reason", why, "in_flight", running, "queued", snap.QueueLength)
 
-	ctx, cancel := context.WithTimeout(context.Background(), timeout)
 	end := a.server.Stop
 	if a.handedOver.Load() || !a.heir.owns() {
 		end = a.server.Leave
 	} else {
-		a.quiesce()
+		a.quiesce() // takes none of the time of what runs
 	}
+	ctx, cancel := context.WithTimeout(context.Background(), timeout)
 	report := end(ctx)
 	cancel()
 	workers, killed := a.endWorkers(timeout)
