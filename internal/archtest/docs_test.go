@@ -4,15 +4,10 @@ import (
 	"go/ast"
 	"go/token"
 	"maps"
-	"os"
-	"path"
-	"path/filepath"
 	"regexp"
 	"slices"
 	"strings"
 	"testing"
-
-	"ripd/internal/testkit"
 )
 
 func TestEachPackageHasOneComment(t *testing.T) {
@@ -171,20 +166,4 @@ func requiredModules(t *testing.T) []string {
 	}
 	slices.SortFunc(modules, func(a, b string) int { return len(b) - len(a) })
 	return modules
-}
-
-// Links from page to page, and from a page to a file, lead somewhere.
-func TestLinksInTheDocsLeadSomewhere(t *testing.T) {
-	link := regexp.MustCompile(`\]\(([^)\s]+)\)`)
-	for _, name := range listFiles(t, ".md") {
-		for _, m := range link.FindAllStringSubmatch(contents(t, name), -1) {
-			target, _, _ := strings.Cut(m[1], "#")
-			if target == "" || strings.Contains(target, "://") || strings.HasPrefix(target, "mailto:") {
-				continue
-			}
-			if _, err := os.Stat(filepath.Join(testkit.Root(t), path.Dir(name), target)); err != nil {
-				t.Errorf("%s links to %s, which is not there", name, m[1])
-			}
-		}
-	}
 }

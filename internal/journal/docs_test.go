@@ -10,6 +10,7 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strconv"
 	"strings"
 	"testing"
@@ -78,8 +79,19 @@ func TestAttributesAreDocumented(t *testing.T) {
 	}
 }
 
-// attributes returns the names of the attributes in n, when n logs something.
+// attributes returns the names of the attributes in n, when n logs something, or is a
+// list of names and values for what does.
 func attributes(n ast.Node) (names []string) {
+	if list, ok := n.(*ast.CompositeLit); ok {
+		of, ok := list.Type.(*ast.ArrayType)
+		if !ok {
+			return nil
+		}
+		if element, ok := of.Elt.(*ast.Ident); !ok || element.Name != "any" {
+			return nil
+		}
+		return literals(list.Elts)
+	}
 	call, ok := n.(*ast.CallExpr)
 	if !ok {
 		return nil
@@ -93,12 +105,67 @@ func attributes(n ast.Node) (names []string) {
 	default:
 		return nil
 	}
-	for i := 1; i < len(call.Args); i += 2 {
-		if literal, ok := call.Args[i].(*ast.BasicLit); ok && literal.Kind == token.STRING {
-			if name, err := strconv.Unquote(literal.Value); err == nil {
+	if len(call.Args) == 0 {
+		return nil
+	}
+	return literals(call.Args[1:])
+}
+
+// literals gives every second expression, from the first, that is a string.
+func literals(list []ast.Expr) (names []string) {
+	for i := 0; i < len(list); i += 2 {
+		if literal, ok := list[i].(*ast.BasicLit); ok && literal.Kind == token.STRING {
+			if name, err := strconv.Unquote(literal.Value); err == nil && !strings.Contains(name, " ") {
 				names = append(names, name)
 			}
 		}
 	}
 	return names
+}
+
+// Each field that the page has a row for is one that ripd writes.
+func TestDocumentedFieldsAreWritten(t *testing.T) {
+	page, err := os.ReadFile("../../docs/logging.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	written := map[string]bool{}
+	for _, m := range regexp.MustCompile(`["\x60]([A-Za-z_]+)["\x60=\\]`).FindAllStringSubmatch(sources(t), -1) {
+		written[m[1]] = true
+	}
+	seen := 0
+	for _, section := range []string{"## In systemd's journal\n", "## Fields\n"} {
+		_, text, ok := strings.Cut(string(page), section)
+		if !ok {
+			t.Fatalf("docs/logging.md has no section %q", section)
+		}
+		text, _, _ = strings.Cut(text, "\n## ")
+		for _, row := range regexp.MustCompile("(?m)^\\| `([A-Za-z_]+)` \\|").FindAllStringSubmatch(text, -1) {
+			seen++
+			name := row[1]
+			if !written[name] && !written[strings.TrimSuffix(name, "_ms")] {
+				t.Errorf("docs/logging.md has a row for %s, which nothing writes", name)
+			}
+		}
+	}
+	if seen < 80 {
+		t.Errorf("the tables have %d rows: does this test still find them?", seen)
+	}
+}
+
+// sources is all of ripd's code, without its tests.
+func sources(t *testing.T) string {
+	var all strings.Builder
+	err := filepath.WalkDir("..", func(path string, entry fs.DirEntry, err error) error {
+		if err != nil || entry.IsDir() || !strings.HasSuffix(path, ".go") || strings.HasSuffix(path, "_test.go") {
+			return err
+		}
+		data, err := os.ReadFile(path)
+		all.Write(data)
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return all.String()
 }
