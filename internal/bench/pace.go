@@ -62,6 +62,9 @@ type pacing struct {
 	over   bool
 }
 
+// errNoneInTime says that no answer with 200 came in the time that counts.
+var errNoneInTime = errors.New("no request was answered")
+
 // run sends the load.
 func (p paced) run(ctx context.Context) (pacedResult, error) {
 	r := &pacing{paced: p, due: make(chan time.Time), request: fmt.Appendf(nil, "GET %s HTTP/1.1\r\nHost: localhost\r\n\r\n", p.path)}
@@ -101,7 +104,7 @@ func (p paced) run(ctx context.Context) (pacedResult, error) {
 		return r.result, ctx.Err()
 	}
 	if len(r.result.good) == 0 {
-		return r.result, errors.New("no request was answered")
+		return r.result, errNoneInTime
 	}
 	return r.result, nil
 }

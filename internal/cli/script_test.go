@@ -9,7 +9,9 @@ import (
 	"os/exec"
 	"os/signal"
 	"path/filepath"
+	"slices"
 	"strconv"
+	"strings"
 	"syscall"
 	"testing"
 	"time"
@@ -35,7 +37,7 @@ func ripctlMain() {
 }
 
 // fakeRipd is a ripd without an app behind it: "fakeripd NAME done|rolled_back|failed|hang".
-// It makes the file "rolling" when a roll hangs, and "followed" when somebody follows the events.
+// It makes the file "followed" when somebody follows the events.
 func fakeRipd() {
 	name, how := os.Args[1], os.Args[2]
 	a := &controltest.App{StatusIs: api.Status{App: name, Status: api.Healthy, Version: "0.3.1", PID: os.Getpid(), Generation: 1,
@@ -44,7 +46,6 @@ func fakeRipd() {
 	a.OnRoll = func(ctx context.Context, kind string, step func(api.Step)) api.Verdict {
 		step(api.Step{Kind: api.StepStarting, Index: 1, Of: 2, Worker: 1, Message: "worker 1: started"})
 		if how == "hang" {
-			os.WriteFile("rolling", nil, 0o644)
 			<-ctx.Done()
 		}
 		if how == "done" {
@@ -107,14 +108,17 @@ func exits(ts *testscript.TestScript, neg bool, args []string) {
 	}
 }
 
-// appears waits until a file is there: "appears rolling".
+// appears waits until a file is there, and has a line: "appears followed", "appears said 'a line'".
 func appears(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) < 1 || len(args) > 2 {
+		ts.Fatalf("usage: appears FILE [LINE]")
+	}
 	path := ts.MkAbs(args[0])
 	if !testkit.Within(testkit.Timeout, func() bool {
-		_, err := os.Stat(path)
-		return err == nil
+		text, err := os.ReadFile(path)
+		return err == nil && (len(args) == 1 || slices.Contains(strings.Split(string(text), "\n"), args[1]))
 	}) {
-		ts.Fatalf("%s does not appear", args[0])
+		ts.Fatalf("%s does not appear", strings.Join(args, " with "))
 	}
 }
 
