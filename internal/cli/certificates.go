@@ -53,5 +53,5 @@ func certificateLine(c api.Certificate, now time.Time) (text string, worry bool)
 	}
 	// Certificates by ACME may hold for less than a week, and are renewed in time.
 	worry = c.Problem != "" || left < endsSoon && c.Source != api.CertificateACME
-	return text + ", ends " + until(c.Ends, now), worry
+	return text + ", ends " + until(c.Ends, now) + c.Ends.UTC().Format(" (2006-01-02)"), worry
 }

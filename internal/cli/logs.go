@@ -56,7 +56,7 @@ request's id in them, which is the answer's X-Request-Id.`,
 func journalctl(name string, follow bool, worker int, request string, json bool) []string {
 	argv := []string{"journalctl", "--unit=" + units.Service(name)}
 	if worker == 0 && request == "" {
-		argv = append(argv, "--unit=ripd@"+name+".socket") // which says when it cannot listen
+		argv = append(argv, "--unit=ripd*@"+name+".socket") // all of the app's sockets: they say when they cannot listen
 	}
 	if follow {
 		argv = append(argv, "--follow")

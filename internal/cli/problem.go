@@ -77,7 +77,7 @@ func explain(err error) *problem {
 		return &problem{exit: ExitFailed, code: codeLeft, message: "interrupted"}
 	case errors.Is(err, context.DeadlineExceeded):
 		return &problem{exit: ExitFailed, code: api.CodeFailed, message: err.Error(),
-			next: "ripd may hang or be stopped; look at its log and at its process"}
+			next: `ripd hangs, or is not up yet; "ripctl doctor" says what is wrong`}
 	case errors.Is(err, api.ErrCutOff), errors.Is(err, api.ErrNoAnswer):
 		return &problem{exit: ExitFailed, code: api.CodeFailed, message: err.Error(),
 			next: `"ripctl list" shows whether it still runs; its log says why it left`}

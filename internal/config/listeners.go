@@ -91,6 +91,9 @@ func (l *loader) finishTLS() {
 		l.failKey("tls.redirect_http", faultf("there is no https listener to redirect to").hinted(`write https = ["443"] below [listen], or name the proxy that speaks TLS in proxy.trusted`))
 	}
 	l.finishACME()
+	if len(l.cfg.Listen.HTTPS) > 0 && certificates == 0 && len(t.ACME) == 0 && !l.cfg.Foreground && !l.failed("tls.certificate", "tls.acme") {
+		l.note("https: the file names no certificate, so the service's credentials tls.certificate and tls.key have to be there")
+	}
 	switch h := t.HSTS; {
 	case h == "":
 	case !strings.Contains(strings.ToLower(h), "max-age="):

@@ -4,6 +4,7 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 
@@ -65,6 +66,24 @@ func checkPiece(t *testing.T, at, text string) {
 	}
 	if _, err := Load(Input{Args: []string{file}}); err != nil {
 		t.Errorf("%s: %v\n%s", at, err, text)
+	}
+}
+
+// A service that has to find its certificate in its credentials says so in a check.
+func TestNoteOfCertificateFromCredentials(t *testing.T) {
+	const note = "https: the file names no certificate, so the service's credentials tls.certificate and tls.key have to be there"
+	file := fileFor(t, "command = [\"x\"]\nlisten.https = [\"443\"]\n")
+	for _, c := range []struct {
+		args []string
+		want bool
+	}{
+		{[]string{"--instance=shop", "--config=" + file}, true},
+		{[]string{file}, false},
+		{[]string{"--instance=shop", "--config=" + fileFor(t, "command = [\"x\"]\nlisten.https = [\"443\"]\ntls.acme = [\"shop.example.com\"]\n")}, false},
+	} {
+		if got := slices.Contains(mustLoad(t, Input{Args: c.args}).Notes(), note); got != c.want {
+			t.Errorf("%v: the note is there: %v", c.args, got)
+		}
 	}
 }
 

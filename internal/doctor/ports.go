@@ -43,6 +43,17 @@ func (e *exam) ports() {
 	}
 }
 
+// settingOf names the setting that a socket's addresses come from.
+func settingOf(s *units.Socket) string {
+	switch {
+	case strings.HasPrefix(s.Name, "ripd-https@"):
+		return "listen.https"
+	case strings.HasPrefix(s.Name, "ripd-metrics@"):
+		return "listen.metrics"
+	}
+	return "listen.http"
+}
+
 func (e *exam) addresses(s *units.Socket) {
 	for _, address := range s.Listen {
 		if rival := e.rival(address); rival != "" {
@@ -50,7 +61,7 @@ func (e *exam) addresses(s *units.Socket) {
 			if s.Active == "active" {
 				level = Warning // it has it, and the other one cannot start
 			}
-			e.add(checkPorts, level, "change listen.http in one of the two files", "%s is wanted by %s and by %s: one only can have it", address, s.Name, rival)
+			e.add(checkPorts, level, "change "+settingOf(s)+" in one of the two files", "%s is wanted by %s and by %s: one only can have it", address, s.Name, rival)
 			continue
 		}
 		held, err := e.holders(address)

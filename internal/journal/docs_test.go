@@ -100,15 +100,18 @@ func attributes(n ast.Node) (names []string) {
 	if !ok {
 		return nil
 	}
+	before := 1 // the message
 	switch method.Sel.Name {
 	case "Debug", "Info", "Warn", "Error":
+	case "warn", "reached": // of internal/proxy: the kind of the message, too
+		before = 2
 	default:
 		return nil
 	}
-	if len(call.Args) == 0 {
+	if len(call.Args) <= before {
 		return nil
 	}
-	return literals(call.Args[1:])
+	return literals(call.Args[before:])
 }
 
 // literals gives every second expression, from the first, that is a string.
