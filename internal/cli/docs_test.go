@@ -83,6 +83,27 @@ func TestCommandsOfTheDocsAreTaken(t *testing.T) {
 	walk(s.root())
 }
 
+// A word from elsewhere leads to a command that there is.
+func TestMeantCommandsAreThere(t *testing.T) {
+	for word, command := range meant {
+		arguments := []string{"shop"}
+		if command == "list" {
+			arguments = nil
+		}
+		if command == "drain" || command == "resume" {
+			arguments = append(arguments, "--all")
+		}
+		if err := accept(append(strings.Fields(command), arguments...)); err != nil {
+			t.Errorf("%s: ripctl %s: %v", word, command, err)
+		}
+		m := newMachine(t)
+		r := m.ripctl(word)
+		if r.code != ExitUsage || !strings.Contains(r.stderr, `"ripctl `+command+`" is the command for that`) {
+			t.Errorf("ripctl %s: exit code %d\n%s", word, r.code, r.stderr)
+		}
+	}
+}
+
 func TestUnknownCommandsOfTheDocsAreFound(t *testing.T) {
 	for _, line := range []string{"certificates", "status --quick", "scale shop", "drain shop", "config chek x", "top a b"} {
 		if err := accept(strings.Fields(line)); err == nil {

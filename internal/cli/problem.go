@@ -136,7 +136,9 @@ func (s *session) unknownCommand(cmd *cobra.Command, args []string) error {
 		}
 	}
 	next := fmt.Sprintf("%q lists the commands", cmd.CommandPath()+" --help")
-	if near := api.Nearest(args[0], known); near != "" {
+	if other := meant[args[0]]; other != "" && !cmd.HasParent() {
+		next = fmt.Sprintf("%q is the command for that", cmd.CommandPath()+" "+other)
+	} else if near := api.Nearest(args[0], known); near != "" {
 		next = fmt.Sprintf("did you mean %q?", cmd.CommandPath()+" "+near)
 	}
 	return usagef(next, "there is no command %q", args[0])

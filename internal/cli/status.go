@@ -13,8 +13,8 @@ import (
 func (s *session) status() *cobra.Command {
 	return &cobra.Command{
 		Use: "status [APP]", Short: "How an app is", GroupID: groupLook,
-		Long: `Status is one app at a glance: whether it serves and where, its workers, its queue,
-its last roll and, when workers end again and again, their last words.`,
+		Long: `Status is one app at a glance: whether it serves and where, its certificates and when they
+end, its workers, its queue, its last roll and, when workers end again and again, their last words.`,
 		Example:           "  ripctl status\n  ripctl status shop --json | jq .queue",
 		Args:              optionalApp,
 		ValidArgsFunction: s.completeApp,

@@ -53,6 +53,7 @@ func (s *sources) pageOfRipd() string {
 	p.item("/etc/ripd/APP.toml", "The settings of an app under systemd; see ripd.toml(5).")
 	p.item("/run/ripd/APP.control.sock", "The control socket of an app under systemd, for root and the group ripctl.")
 	p.item("/run/ripd/APP", "The workers' sockets.")
+	p.item("/usr/share/doc/ripd/docs", "The pages of the documentation: systemd.md for administrators, tls.md, logging.md and others.")
 	p.section("ENVIRONMENT")
 	p.text("Each setting is also a variable: `queue.size` is `RIP_QUEUE_SIZE`. What a worker finds in its environment is in ripd.toml(5).")
 	p.section("EXAMPLES")
