@@ -174,18 +174,25 @@ func starved(err error) bool {
 	return errors.Is(err, unix.EMFILE) || errors.Is(err, unix.ENFILE) || errors.Is(err, unix.ENOBUFS) || errors.Is(err, unix.ENOMEM)
 }
 
-// starvedShare is the part of the connections that makeDescriptors closes at once:
-// more than one, as at limits.connections, since what waits in the backlog takes
+// starvedShare is the part of the connections that makeDescriptors closes at once, and one
+// more: not just one, as at limits.connections, since what waits in the backlog takes
 // descriptors too, one after the other.
 const starvedShare = 8
 
-// makeDescriptors meets a lack of descriptors: connections that are idle make
-// room.
+// makeDescriptors meets a lack of descriptors: connections that are idle make room. Whoever
+// comes within a tick finds that it has just been done: they are about to close.
 func (s *Server) makeDescriptors(err error) {
 	s.reached(boundDescriptors, "no descriptor is left for a connection; idle connections are closed", "error", err)
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	for range len(s.conns)/starvedShare + 1 {
+	now := s.clock.now()
+	if s.starvedAt != 0 && now-s.starvedAt < tick {
+		return
+	}
+	s.starvedAt = now
+	share := len(s.conns)/starvedShare + 1
+	s.findIdle(now, share)
+	for range share {
 		if done, _ := s.evict(); !done {
 			break
 		}

@@ -13,7 +13,7 @@ const (
 	spareShare = 16
 	spareMost  = 64
 	pressedFor = time.Second
-	// idleShare is the part of the connections that evictIdle finds with one look.
+	// idleShare is the part of the connections that evictIdle finds with one look, beside one.
 	idleShare = 64
 	// roomGrace is for how long a connection that has had a request must have been idle to
 	// be closed for another: one that just got an answer is about to send.
@@ -102,14 +102,14 @@ func (s *Server) evictIdle(now time.Duration) bool {
 		if s.idlestAt != 0 && now-s.idlestAt < tick {
 			return false
 		}
-		s.findIdle(now)
+		s.findIdle(now, len(s.conns)/idleShare+1)
 	}
 	return false
 }
 
-// findIdle looks for the connections that have been idle longest. One whose next head has
-// begun long ago counts as idle, too.
-func (s *Server) findIdle(now time.Duration) {
+// findIdle looks for the connections that have been idle longest, so many at most. One whose
+// next head has begun long ago counts as idle, too. The caller has the lock.
+func (s *Server) findIdle(now time.Duration, most int) {
 	timeouts := &s.config.Load().Timeouts
 	var all []candidate
 	for c := range s.conns {
@@ -127,5 +127,5 @@ func (s *Server) findIdle(now time.Duration) {
 		}
 	}
 	slices.SortFunc(all, func(a, b candidate) int { return cmp.Compare(a.since, b.since) })
-	s.idlest, s.idlestAt = slices.Clone(all[:min(len(all), len(s.conns)/idleShare+1)]), now
+	s.idlest, s.idlestAt = slices.Clone(all[:min(len(all), most)]), now
 }

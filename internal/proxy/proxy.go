@@ -116,6 +116,7 @@ type Server struct {
 	idlest    []candidate   // see evictIdle
 	idlestAt  time.Duration // when they were looked for
 	pressed   time.Duration // until then some places are kept free
+	starvedAt time.Duration // when makeDescriptors last closed some
 	leases    map[*lease]struct{}
 	tunnels   map[*tunnel]struct{}
 	released  map[*lease]struct{} // answers that go on without a slot

@@ -144,6 +144,25 @@ func TestIdleClientsGiveDescriptors(t *testing.T) {
 	}
 }
 
+// An eighth of the idle connections makes room at once.
+func TestLackOfDescriptorsClosesAnEighth(t *testing.T) {
+	counts := metrics.New(metrics.Options{App: "test"})
+	r := newRig(t, func(o *proxy.Options) { o.Metrics = counts })
+	r.worker(plainWorker)
+	const clients = 80
+	for range clients {
+		r.dial().get("/", 200, "pong")
+	}
+	since := r.server.Now()
+	testkit.Eventually(t, testkit.Timeout, func() bool { return r.server.Now()-since > 300*time.Millisecond }, "idle connections")
+	r.server.MakeDescriptors()
+	const share = clients/8 + 1
+	if n := metricOf(t, counts, `ripd_evicted_total{app="test",state="idle"}`); n != share {
+		t.Errorf("%d made room, not %d", n, share)
+	}
+	testkit.Eventually(t, testkit.Timeout, func() bool { return r.server.Stats().Connections == clients-share }, "as many connections")
+}
+
 func TestOpenFilesBoundConnections(t *testing.T) {
 	for _, c := range []struct {
 		files              uint64
