@@ -65,15 +65,14 @@ type conn struct {
 	turnFree  chan struct{} // made when first needed
 	deadline  atomic.Int64  // of the phase, on the server's clock; 0: none, 1: it was brought forward to now
 	stirred   atomic.Int64  // when the handshake last went on; 0: it has not
-	opening   int64         // the deadline of phaseHandshake before anybody brought it forward
+	opening   int64         // the deadline of phaseHandshake or phaseHead before anybody brought it forward
 	halfOpen  atomic.Bool   // the client has ended its side, and may wait for the answer
 	left      atomic.Bool   // the client has gone while its request runs
 	kicked    atomic.Bool   // woken from reading to look around
 	submitted atomic.Int64  // when the running request was complete
 	lingered  time.Duration // when the time to take the last answer was first over
-	untaken   int           // of it, when lingers last looked
-	seen      int           // likewise, of an idle connection at a stop; the janitor's
-	seenAt    time.Duration // when that was another number
+	atEnd     taking        // of it
+	atStop    taking        // likewise, of an idle connection at a stop; the janitor's
 	lookedAt  int64         // the deadline, or the submission, for which noticeEnd has looked; the janitor's
 
 	req request
@@ -285,8 +284,7 @@ func (c *conn) awaitHead() (leave bool) {
 	c.waits = true
 	c.goesOn(stepBegun)
 	if c.turn.Load() == turnFree && c.phase.Load() == phaseIdle {
-		c.phase.Store(phaseHead)
-		c.deadline.Store(int64(c.began + c.srv.config.Load().Timeouts.ClientHeader))
+		c.beginHead(c.began)
 	}
 	if len(c.room()) > 0 {
 		return false

@@ -1,10 +1,6 @@
 package proxy
 
-import (
-	"time"
-
-	"golang.org/x/sys/unix"
-)
+import "time"
 
 // This file sees to it that the end of a connection takes nothing from the last answer.
 // A socket that is closed while bytes of the client's are unread, or before they come, is
@@ -20,12 +16,6 @@ const (
 	lingerMost = 30 * time.Second
 )
 
-// unsent is how many bytes the client has not yet taken out of the kernel.
-func (c *conn) unsent() (n int) {
-	_ = c.raw.Control(func(fd uintptr) { n, _ = unix.IoctlGetInt(int(fd), unix.SIOCOUTQ) }) // an error: the socket is closed
-	return n
-}
-
 // lingers reports whether the client of a connection in phaseClosing, which has had its
 // time, gets more, since it has not taken all and goes on to take it.
 func (c *conn) lingers() bool {
@@ -36,11 +26,9 @@ func (c *conn) lingers() bool {
 	if c.lingered == 0 {
 		c.lingered = now
 	}
-	n := c.unsent()
-	if n == 0 || c.untaken > 0 && n >= c.untaken || now-c.lingered >= lingerMost {
+	if !c.atEnd.goesOn(c.raw, now) || now-c.lingered >= lingerMost {
 		return false
 	}
-	c.untaken = n
 	c.deadline.Store(int64(now + lingerTime))
 	return true
 }
@@ -48,33 +36,26 @@ func (c *conn) lingers() bool {
 // retire ends an idle connection: at once, or, where the client has not taken all of the
 // last answer, as after an answer that says so.
 func (c *conn) retire() {
-	if c.gone = c.unsent() == 0; c.gone {
+	if c.gone = unsent(c.raw) == 0; c.gone {
 		return
 	}
+	now := c.srv.clock.now()
 	c.phase.Store(phaseClosing)
-	c.deadline.Store(int64(c.srv.clock.now() + lingerTime))
+	c.deadline.Store(int64(now + lingerTime))
+	waits := false
 	if c.secure != nil {
 		c.secure.bye()
 		c.out.mu.Lock()
-		full := c.out.draining // the client sees the end of TLS, and then ends its side
+		waits = c.out.draining // the client sees the end of TLS, and then ends its side
 		c.out.mu.Unlock()
-		if full {
-			return
-		}
 	}
-	_ = c.nc.CloseWrite() // an error: the client is gone, which reading tells
+	if !waits {
+		_ = c.nc.CloseWrite() // an error: the client is gone, which reading tells
+	}
+	c.atEnd.look(c.raw, now) // the next look, after lingerTime, tells whether it goes on
 }
 
 // takes is the janitor's look, at a stop, at an idle connection. It reports whether the client
 // is still at its last answer. That one is in the middle of its work, and about to send
 // its next request, as long as it goes on.
-func (c *conn) takes(now time.Duration) bool {
-	n := c.unsent()
-	if n == 0 {
-		return false
-	}
-	if n != c.seen {
-		c.seen, c.seenAt = n, now
-	}
-	return now-c.seenAt < lingerTime
-}
+func (c *conn) takes(now time.Duration) bool { return c.atStop.goesOn(c.raw, now) }

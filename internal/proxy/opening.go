@@ -3,10 +3,18 @@ package proxy
 import (
 	"errors"
 	"syscall"
+	"time"
 )
 
 // This file sees to it that no connection is closed on a client in the middle of its
 // handshake, or of the record in which its request comes.
+
+// beginHead gives a head, which began to arrive at that moment, its time.
+func (c *conn) beginHead(at time.Duration) {
+	c.opening = int64(at + c.srv.config.Load().Timeouts.ClientHeader)
+	c.phase.Store(phaseHead)
+	c.deadline.Store(c.opening)
+}
 
 // awaitOpening reads what comes in phaseHandshake. A deadline that was brought forward
 // does not end a handshake whose next bytes are there already.
@@ -63,15 +71,14 @@ func (c *conn) recordBegins() bool {
 	if c.turn.Load() != turnFree {
 		return false
 	}
-	inside, timeouts := c.secure.wire.records.inside(), &c.srv.config.Load().Timeouts
+	inside := c.secure.wire.records.inside()
 	switch phase := c.phase.Load(); {
 	case phase == phaseIdle && inside:
-		c.phase.Store(phaseHead)
-		c.deadline.Store(int64(c.srv.clock.now() + timeouts.ClientHeader))
+		c.beginHead(c.srv.clock.now())
 		return true
 	case phase == phaseHead && !inside: // it was none of a request
 		c.phase.Store(phaseIdle)
-		c.deadline.Store(int64(c.srv.clock.now() + timeouts.ClientIdle))
+		c.deadline.Store(int64(c.srv.clock.now() + c.srv.config.Load().Timeouts.ClientIdle))
 	}
 	return false
 }

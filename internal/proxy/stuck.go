@@ -4,8 +4,6 @@ import (
 	"sync/atomic"
 	"syscall"
 	"time"
-
-	"golang.org/x/sys/unix"
 )
 
 // stuck knows for how long a worker has taken nothing of what its tunnel has for it.
@@ -15,9 +13,8 @@ type stuck struct {
 	since atomic.Int64 // when the write that is on its way began, on the server's clock; 0: none is
 
 	// The rest is the janitor's.
-	write  int64         // the write that it has seen
-	queued int           // bytes that the worker had not taken then
-	moved  time.Duration // when the write began, or the worker took some of them last
+	write  int64 // the write that it has seen
+	taking taking
 }
 
 // lasts is called each round. A write of many pieces lasts long with a worker that
@@ -27,20 +24,9 @@ func (s *stuck) lasts(now time.Duration, to syscall.RawConn) time.Duration {
 	if since == 0 {
 		return 0
 	}
-	queued := unsent(to)
+	s.taking.look(to, now)
 	if since != s.write {
-		s.write, s.moved = since, time.Duration(since)
-	} else if queued != s.queued {
-		s.moved = now
+		s.write, s.taking.since = since, time.Duration(since)
 	}
-	s.queued = queued
-	return now - s.moved
-}
-
-// unsent is how many bytes a connection holds that its peer has not taken.
-func unsent(c syscall.RawConn) (n int) {
-	_ = c.Control(func(fd uintptr) { // an error: it is closed, and the write ends
-		n, _ = unix.IoctlGetInt(int(fd), unix.SIOCOUTQ) // a socket has one
-	})
-	return n
+	return now - s.taking.since
 }

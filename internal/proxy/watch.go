@@ -55,13 +55,12 @@ func (c *conn) lookAround() {
 			c.yields = c.gone && step(c.step.Load()) != stepDone
 			break
 		}
-		c.deadline.Store(int64(max(c.began, c.srv.clock.now()-handshakeGrace) + c.srv.config.Load().Timeouts.ClientHeader))
+		c.deadline.Store(c.opening)
 	case phase == phaseHead:
 		c.refuseHead(newHeadScratch(), errHeadTimeout)
 	case phase == phaseIdle && (c.filled > 0 || c.secure != nil && c.secure.wire.records.inside()):
 		// It began to come before the last request was done, so that nobody has told.
-		c.phase.Store(phaseHead)
-		c.deadline.Store(int64(c.srv.clock.now() + c.srv.config.Load().Timeouts.ClientHeader))
+		c.beginHead(c.srv.clock.now())
 	case phase == phaseIdle:
 		if !c.pending() {
 			c.retire()
