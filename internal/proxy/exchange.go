@@ -254,7 +254,11 @@ func (l *lease) settle() {
 	l.give(r)
 }
 
-// give hands what is left of the answer to the client, and ends the request.
+// give hands what is left of the answer to the client, and ends the request. The lease is over,
+// and the slot may have its next request already, which does not wait for this client: what is
+// left came in one read, or was gathered (gatherMost), and a spool, empty where an answer begins,
+// has room for it (limits.response_spool is 1 MB or more, as much as a head may have). Only where
+// no temporary file can be written give may wait, up to timeouts.client_write.
 func (l *lease) give(r *request) {
 	r.answer.bytesOut = l.given
 	if l.press != nil {

@@ -145,15 +145,3 @@ func (c *conn) noticeEnd(now, idleTime time.Duration) {
 		c.wake()
 	}
 }
-
-func (s *Server) addLease(l *lease) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.leases[l] = struct{}{}
-}
-
-func (s *Server) dropLease(l *lease) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	delete(s.leases, l)
-}

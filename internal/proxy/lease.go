@@ -86,8 +86,8 @@ func (s *Server) serveSlot(slot *pool.Slot) {
 	l.readable, l.fillOnce, l.trySend, l.look = l.onReadable, l.onFill, l.sendOnce, l.onLook
 	l.rest.try = l.startOn
 	slot.Sleeper = l
-	s.addLease(l)
-	defer s.dropLease(l)
+	enlist(s, s.leases, l)
+	defer delist(s, s.leases, l)
 	defer l.disconnect()
 	for l.take() {
 		if l.begin() {

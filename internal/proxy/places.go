@@ -25,6 +25,21 @@ const (
 // the lock.
 func (s *Server) taken() int { return len(s.conns) + len(s.tunnels) + len(s.released) }
 
+// enlist puts t into one of the server's sets, of what the janitor looks at.
+func enlist[T comparable](s *Server, set map[T]struct{}, t T) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	set[t] = struct{}{}
+}
+
+// delist takes t out of the set again, and who waits for a place looks once more.
+func delist[T comparable](s *Server, set map[T]struct{}, t T) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	delete(set, t)
+	s.places.Broadcast()
+}
+
 // awaitPlace returns when there is a place for a new connection. At limits.connections
 // one that is not in use makes room; where there is none, new clients stay in the
 // kernel's backlog.

@@ -75,7 +75,8 @@ func (l *lease) detach() bool {
 	l.nc, l.raw, l.n, l.out, l.press, l.answer = nil, nil, 0, nil, nil, answer{}
 	l.turn()
 	r.shorten()
-	l.srv.addReleased(d)
+	l.srv.metrics.AnswerReleased()
+	enlist(l.srv, l.srv.released, d)
 	go d.carry()
 	return true
 }
@@ -111,7 +112,7 @@ func (l *lease) carry() {
 	}
 	worker := l.away.worker
 	l.disconnect()
-	s.dropReleased(l)
+	delist(s, s.released, l)
 	s.pool.EndStream(worker)
 	l.given = a.body
 	switch {
@@ -259,18 +260,4 @@ func (l *lease) told() error {
 		return errListenerGone
 	}
 	return nil
-}
-
-func (s *Server) addReleased(l *lease) {
-	s.metrics.AnswerReleased()
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.released[l] = struct{}{}
-}
-
-func (s *Server) dropReleased(l *lease) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	delete(s.released, l)
-	s.places.Broadcast()
 }

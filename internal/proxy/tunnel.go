@@ -81,7 +81,7 @@ func (t *tunnel) carry() {
 		a.cause = *cause
 	}
 	c.tunnel.Store(nil)
-	t.srv.dropTunnel(t)
+	delist(t.srv, t.srv.tunnels, t)
 	t.srv.pool.EndUpgrade(t.worker)
 	c.out.finish(false)
 }
@@ -185,17 +185,4 @@ func (t *tunnel) endClient() {
 		s.bye()
 	}
 	_ = t.conn.nc.CloseWrite() // an error: the client has gone, which reading tells
-}
-
-func (s *Server) addTunnel(t *tunnel) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.tunnels[t] = struct{}{}
-}
-
-func (s *Server) dropTunnel(t *tunnel) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	delete(s.tunnels, t)
-	s.places.Broadcast()
 }

@@ -129,7 +129,7 @@ func (l *lease) switchOver() {
 	l.since.Store(0)
 	c.write(l.out)
 	l.out = l.out[:0]
-	l.srv.addTunnel(t)
+	enlist(l.srv, l.srv.tunnels, t)
 	l.turnBy(l.srv.pool.Switch)
 	c.enter(t)
 }
