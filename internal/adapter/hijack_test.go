@@ -36,10 +36,12 @@ end)
 `
 
 // An app that takes the connection, before or behind the head.
-func TestRackHijack(t *testing.T) {
+func TestRackHijack(t *testing.T) { eachRack(t, rackHijack) }
+
+func rackHijack(t *testing.T, e engine) {
 	dir := newFolder(t)
 	dir.save("config.ru", hijackApp)
-	w := startJS(t, rackEngine, dir.path("config.ru"))
+	w := startJS(t, e, dir.path("config.ru"))
 	for _, c := range []struct{ send, want string }{
 		{"POST /full HTTP/1.1\r\nHost: x\r\nContent-Length: 4\r\n\r\nbody", "HTTP/1.1 200 OK\r\nConnection: close\r\n\r\ntook body"},
 		{"GET /partial HTTP/1.1\r\nHost: x\r\n\r\n", "HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nConnection: close\r\n\r\nthe rest"},

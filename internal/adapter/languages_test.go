@@ -46,6 +46,7 @@ var checkedApps = []struct {
 	files string // those that the app loads at its start
 }{
 	{rackEngine, "ruby/config.ru", "config.ru settings.rb"},
+	{rack3Engine, "ruby/config.ru", "config.ru settings.rb"},
 	{wsgiEngine, "python/app.py", "app.py settings.py"},
 	{asgiEngine, "python/asgi.py", "asgi.py settings.py"},
 }
@@ -109,7 +110,7 @@ func TestLanguagesAnswer(t *testing.T) {
 }
 
 func TestLanguagesTellTheRequest(t *testing.T) {
-	want := map[string]string{"rack": "/caf%C3%A9", "wsgi": "/café", "asgi": "/café"}
+	want := map[string]string{"rack": "/caf%C3%A9", "rack3": "/caf%C3%A9", "wsgi": "/café", "asgi": "/café"}
 	eachChecked(t, func(t *testing.T, name string, start func(env ...string) *jsWorker) {
 		got := text(start().do("POST", "/caf%C3%A9?a=%20&b", "x", "X-Test: 1", "X-Test: 2", "Cookie: c=1", "Content-Type: text/x",
 			"X-Forwarded-For: 192.0.2.1, 10.0.0.9", "X-Forwarded-Proto: https", "X_Test: forged"))

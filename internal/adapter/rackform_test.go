@@ -31,10 +31,12 @@ end)
 `
 
 // What comes in a head, in all its forms, and what an app may answer.
-func TestRackForms(t *testing.T) {
+func TestRackForms(t *testing.T) { eachRack(t, rackForms) }
+
+func rackForms(t *testing.T, e engine) {
 	dir := newFolder(t)
 	dir.save("config.ru", formApp)
-	w := startJS(t, rackEngine, dir.path("config.ru"))
+	w := startJS(t, e, dir.path("config.ru"))
 	version := "" // HTTP_VERSION, which Rack 3 does not have
 	if _, in := w.raw(t, "GET / HTTP/1.1\r\nConnection: close\r\n\r\n"); strings.Count(read(t, in), "HTTP/1.1") == 3 {
 		version = "HTTP/1.1"
@@ -83,10 +85,12 @@ func read(t *testing.T, in io.Reader) string {
 
 // Many small answers, and a large one that the kernel does not take at once, to a
 // client that sends requests without waiting and reads late.
-func TestRackPipeline(t *testing.T) {
+func TestRackPipeline(t *testing.T) { eachRack(t, rackPipeline) }
+
+func rackPipeline(t *testing.T, e engine) {
 	dir := newFolder(t)
 	dir.save("config.ru", `run ->(env) { [200, {}, ["x" * env["PATH_INFO"].delete("/").to_i]] }`)
-	w := startJS(t, rackEngine, dir.path("config.ru"))
+	w := startJS(t, e, dir.path("config.ru"))
 	const requests, size = 50, 300_000
 	_, in := w.raw(t, strings.Repeat("GET /300000 HTTP/1.1\r\n\r\n", requests)+"GET /1 HTTP/1.1\r\nConnection: close\r\n\r\n")
 	got := read(t, in)
@@ -97,6 +101,33 @@ func TestRackPipeline(t *testing.T) {
 	}
 	if other := w.get("/1"); other != "200 x" {
 		t.Errorf("another connection: %s", other)
+	}
+	w.stops(t)
+}
+
+// An app that changes a string in its place changes one value of one request.
+func TestRackStringsAreTheirOwn(t *testing.T) {
+	eachRack(t, rackStrings)
+}
+
+func rackStrings(t *testing.T, e engine) {
+	dir := newFolder(t)
+	dir.save("config.ru", `
+run(lambda do |env|
+  strings = env.values.grep(String).reject(&:frozen?)
+  before = env.transform_values { |value| value.to_s.dup }
+  strings.each { |string| string << '!' }
+  wrong = before.reject { |key, value| ["#{value}!", value].include?(env[key].to_s) }.keys
+  again = before.select { |_, value| value.include?('!') }.keys
+  [200, {}, ["#{strings.size > 5} #{wrong} #{again}"]]
+end)`)
+	w := startJS(t, e, dir.path("config.ru"))
+	for range 2 {
+		for _, path := range []string{"/", "/path", "/path?query"} {
+			if got := text(w.do("GET", path, "", "X-Forwarded-For: 192.0.2.1", "X-A: 1")); got != "200 true [] []" {
+				t.Errorf("%s: %s", path, got)
+			}
+		}
 	}
 	w.stops(t)
 }

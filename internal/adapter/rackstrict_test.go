@@ -18,10 +18,12 @@ end)
 `
 
 // A length that is none, or two that differ, would let an answer end elsewhere than it does.
-func TestRackLengths(t *testing.T) {
+func TestRackLengths(t *testing.T) { eachRack(t, rackLengths) }
+
+func rackLengths(t *testing.T, e engine) {
 	dir := newFolder(t)
 	dir.save("config.ru", strictApp)
-	w := startJS(t, rackEngine, dir.path("config.ru"))
+	w := startJS(t, e, dir.path("config.ru"))
 	for _, path := range []string{"/line", "/blank", "/forged", "/minus", "/score", "/other"} {
 		if got := w.get(path); !strings.HasPrefix(got, "500 ") {
 			t.Errorf("%s: %q", path, got)
@@ -35,10 +37,12 @@ func TestRackLengths(t *testing.T) {
 
 // What is no head, or says in two ways where the body ends, is refused, also when all of
 // its names are known.
-func TestRackRefuses(t *testing.T) {
+func TestRackRefuses(t *testing.T) { eachRack(t, rackRefuses) }
+
+func rackRefuses(t *testing.T, e engine) {
 	dir := newFolder(t)
 	dir.save("config.ru", strictApp)
-	w := startJS(t, rackEngine, dir.path("config.ru"))
+	w := startJS(t, e, dir.path("config.ru"))
 	for range 2 {
 		for _, c := range []struct{ send, want string }{
 			{"GET / HTTP/1.1\r\nX-A: 1\r\n b: 2\r\n", "400"},

@@ -10,13 +10,13 @@ import (
 	"ripd/internal/testkit"
 )
 
-func startRack(t *testing.T, env ...string) *jsWorker {
+func startRack(t *testing.T, e engine) *jsWorker {
 	t.Helper()
-	return startJS(t, rackEngine, filepath.Join(testkit.Root(t), "internal/adapter/testdata/ruby/config.ru"), env...)
+	return startJS(t, e, filepath.Join(testkit.Root(t), "internal/adapter/testdata/ruby/config.ru"))
 }
 
-func TestRackReadsABodyTwice(t *testing.T) {
-	w := startRack(t)
+func TestRack2ReadsABodyTwice(t *testing.T) {
+	w := startRack(t, rackEngine)
 	for _, size := range []int{0, 10, 300_000, 3_000_000} { // in memory, and in a file
 		body := strings.Repeat("x", size)
 		if got, want := text(w.do("POST", "/twice", body)), "200 same "; !strings.HasPrefix(got, want) {
@@ -41,9 +41,13 @@ print once.respond_to?(:rewind), once.read, twice.read, twice.rewind, twice.read
 	}
 }
 
-// The forms of Rack 3: lists of values, and bodies that are called.
-func TestRack3Forms(t *testing.T) {
-	w := startRack(t)
+// The forms of Rack 3, which apps under Rack 2 may use as well: lists of values, and
+// bodies that are called.
+func TestRackNewForms(t *testing.T) {
+	eachRack(t, func(t *testing.T, e engine) { newForms(t, startRack(t, e)) })
+}
+
+func newForms(t *testing.T, w *jsWorker) {
 	answer, err := w.do("GET", "/arrays", "")
 	if err != nil {
 		t.Fatal(err)

@@ -108,14 +108,17 @@ module Ripd
       begin
         unless connection.given? # else there is nothing to answer any more
           answer.start(status, headers)
-          answer.taker ? answer.taker.call(answer.give_away) : pass_on(content, answer, env)
+          taker = answer.taker || (content if answer.switches? && !content.respond_to?(:each)) # with both directions
+          taker ? taker.call(answer.give_away) : pass_on(content, answer, env)
         end
       ensure
         content.close if content.respond_to?(:close)
       end
+      on = !connection.given? && answer.finish && answer.keep
       finished(env, status, headers, nil)
-      !connection.given? && answer.finish && answer.keep
-    rescue Bad, Errno::EPIPE, Errno::ECONNRESET
+      on
+    rescue Bad, Errno::EPIPE, Errno::ECONNRESET => e
+      finished(env, status, headers, e) if env
       raise
     rescue StandardError, ScriptError, SystemStackError, NoMemoryError => e
       Ripd.report(e, head.request_id, head.what)
@@ -139,10 +142,15 @@ module Ripd
       end
     end
 
-    # Tells those who asked that the answer is out.
+    # Tells those who asked that the answer is out, or failed.
     def finished(env, status, headers, error)
-      env["rack.response_finished"]&.reverse_each { |callback| callback.call(env, status, headers, error) }
-      env["rack.after_reply"]&.each(&:call)
+      env["rack.response_finished"]&.reverse_each { |callback| after(env) { callback.call(env, status, headers, error) } }
+      env["rack.after_reply"]&.each { |callback| after(env) { callback.call } }
+    end
+
+    # Does what comes after an answer: an error is no matter of the others that wait for it.
+    def after(env)
+      yield
     rescue StandardError => e
       Ripd.report(e, env["HTTP_X_REQUEST_ID"], "after the answer")
     end
@@ -178,7 +186,9 @@ module Ripd
       env["rack.input"] = @input.new(body) if body
       env["rack.after_reply"] = []
       if @rack2 then env["HTTP_VERSION"] = env["SERVER_PROTOCOL"]
-      else env["rack.response_finished"] = []
+      else
+        env["rack.response_finished"] = []
+        env["rack.protocol"] = head.protocols if head.protocols
       end
       env
     end
@@ -197,7 +207,7 @@ module Ripd
       # The client, as ripd knows it; trusted proxies follow.
       clients = env["HTTP_X_FORWARDED_FOR"].to_s
       at = clients.index(",")
-      env["REMOTE_ADDR"] = at ? clients[0, at].rstrip : clients
+      env["REMOTE_ADDR"] = at ? clients[0, at].rstrip : clients.dup
     end
 
     def placed(host)

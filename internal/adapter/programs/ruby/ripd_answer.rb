@@ -31,8 +31,13 @@ module Ripd
           header(name, value)
         end
       end
+      return start(101, headers) if @protocol && !switches?
+
       @body = @status >= 200 && @status != 204 && @status != 304 && !@request.head?
     end
+
+    # Whether the connection goes on with another protocol.
+    def switches? = @status == 101
 
     # Gives the app the connection itself, as Action Cable, Faye and websocket-driver want
     # it: the app writes the answer, a 101 among others, and from then on the connection is
@@ -62,7 +67,7 @@ module Ripd
     # Sends the head alone, to an answer whose rest is not the adapter's: a 101, or one that
     # ends with the connection.
     def give_away
-      @keep = false unless @status == 101
+      @keep = false unless switches?
       @raw = true # no framing
       pass(framed(nil))
       @connection.give_away
@@ -95,7 +100,10 @@ module Ripd
       return length!(value) if LENGTHS[name] && value.is_a?(String)
 
       name = name.to_s
-      @taker = value if name == "rack.hijack"
+      case name
+      when "rack.hijack" then @taker = value
+      when "rack.protocol" then protocol!(value)
+      end
       return if name.start_with?("rack.")
 
       if value.is_a?(String) && !value.include?("\n")
@@ -115,10 +123,16 @@ module Ripd
       return length!(value) if lower == "content-length"
 
       if lower == "transfer-encoding" then @raw = value # Rack::Chunked has framed the body itself
-      elsif HOP_BY_HOP[lower] then return unless @status == 101 # that says to which protocol
+      elsif HOP_BY_HOP[lower] then return unless switches? # that says to which protocol
       elsif PLAIN.size < PLAIN_MOST && name.bytesize <= NAME_BYTES then PLAIN[name.dup.freeze] = "#{name}: ".b.freeze
       end
       @head << name << ": " << value << "\r\n"
+    end
+
+    # Rack 3's name for what the client is to go on with. Its status says nothing over HTTP/1.1.
+    def protocol!(value)
+      @protocol = value or return
+      { "Connection" => "Upgrade", "Upgrade" => value }.each { |name, one| field(name, one) } if switches?
     end
 
     def length!(value)

@@ -6,15 +6,17 @@ module Ripd
   # strings and one look at what is known of its name.
   class Head
     attr_reader :env, :length, :chunked, :keep, :expects
+    attr_reader :protocols # that the client would go on with (Upgrade), nil without
 
     KEYS = {} # a field's name as it comes → its key in the environment, of those without a meaning here; nearly always the same few
     KEYS_MOST = 1000
     NAME_BYTES = 64 # of one that is kept
     # What reads the fields that say how the message is framed.
-    OURS = { "CONTENT_LENGTH" => :length!, "HTTP_TRANSFER_ENCODING" => :coding!, "HTTP_EXPECT" => :expectation!, "HTTP_CONNECTION" => :connection! }.freeze
+    OURS = { "CONTENT_LENGTH" => :length!, "HTTP_TRANSFER_ENCODING" => :coding!, "HTTP_EXPECT" => :expectation!, "HTTP_CONNECTION" => :connection!,
+             "HTTP_UPGRADE" => :upgrade! }.freeze
     CONTENT = { "CONTENT_LENGTH" => true, "CONTENT_TYPE" => true }.freeze # without HTTP_
     # What the first line ends with, and the protocol that it says.
-    PROTOCOLS = (0..9).to_h { |minor| [" HTTP/1.#{minor}", "HTTP/1.#{minor}"] }.freeze
+    PROTOCOLS = (0..9).to_h { |minor| [" HTTP/1.#{minor}", "HTTP/1.#{minor}".freeze] }.freeze
     # What is looked for, in the encoding of what was received: it is compared faster.
     LINE_END = "\r\n".b.freeze
     COLON = ":".b.freeze
@@ -24,7 +26,7 @@ module Ripd
     # data is the head with the empty line that ends it, in binary. env is what is in each environment.
     def initialize(data, env)
       @env = env
-      @length = nil
+      @length = @protocols = nil
       @chunked = @expects = false
       fields = 0
       at = first(data)
@@ -77,14 +79,25 @@ module Ripd
       env["REQUEST_METHOD"] = method
       env["REQUEST_URI"] = target
       env["SERVER_PROTOCOL"] = @protocol
-      target = target.sub(%r{\A[A-Za-z][A-Za-z0-9+.-]*://[^/?]*}n, "") unless target.start_with?("/") # absolute-form, RFC 9112 3.2.2
+      origin = target.start_with?("/")
+      target = target.sub(%r{\A[A-Za-z][A-Za-z0-9+.-]*://[^/?]*}n, "") unless origin # absolute-form, RFC 9112 3.2.2
       if (mark = target.index("?"))
         env["QUERY_STRING"] = target.byteslice(mark + 1, size)
         size = mark
       end
       path = target.byteslice(0, size)
-      env["PATH_INFO"] = env["REQUEST_PATH"] = path.empty? ? "/" : path
+      path = of_another_form(path) unless origin
+      env["PATH_INFO"] = path
+      env["REQUEST_PATH"] = path.dup # apps change strings in their place
       ending + 2
+    end
+
+    # The path of a target that does not begin with it. Rack 2, unlike 3, does not know the asterisk.
+    def of_another_form(path)
+      if path.empty? then +"/"
+      elsif path == "*" && @env.key?("rack.version") then +""
+      else path
+      end
     end
 
     # The key of a field whose name is not in KEYS; nil when the app does not see it. What
@@ -124,6 +137,10 @@ module Ripd
 
     def expectation!(value)
       @expects = chunks? && value.casecmp?("100-continue")
+    end
+
+    def upgrade!(value)
+      @protocols = value.split(",").map(&:strip).reject(&:empty?)
     end
 
     def connection!(value)
