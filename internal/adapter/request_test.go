@@ -144,3 +144,49 @@ export default {
 		t.Errorf("the body: %q", got)
 	}
 }
+
+// Frameworks put objects of their own before a Request. Under Node.js they work with this
+// one where they do with node's own, and share its body.
+func TestRequestBehindOthers(t *testing.T) {
+	entry := writeApp(t, "index.mjs", `
+async function look(request) {
+  const created = Object.create(request);
+  const proxied = new Proxy(request, {});
+  const seen = [];
+  for (const one of [created, proxied, Object.create(proxied)]) {
+    seen.push(one.method, new URL(one.url).pathname, one.headers.get('x-one'), one instanceof Request, one.signal === request.signal);
+  }
+  seen.push(await new Request(created).clone().text(), request.bodyUsed);
+  return seen;
+}
+const outcome = (of) => look(of).then(String, (error) => error.name);
+export default {
+  async fetch(request) {
+    const own = new Request(request.url, { method: 'POST', body: 'some text', headers: { 'x-one': '1' } });
+    const [got, want] = [await outcome(request), await outcome(own)];
+    return new Response(got === want ? 'the same' : got + ' is not ' + want);
+  },
+};
+`)
+	w := startJS(t, node, entry)
+	if got := text(w.do("POST", "/path", "some text", "X-One: 1")); got != "200 the same" {
+		t.Error(got)
+	}
+}
+
+// Of an answer that fails before its head is out, nothing stays.
+func TestAnswerThatFails(t *testing.T) {
+	entry := writeApp(t, "index.mjs", `
+const failing = () => new ReadableStream({ pull() { throw new Error('at once'); } });
+export default { fetch: () => new Response(failing(), { status: 202, statusText: 'Fine', headers: { 'x-a': '1' } }) };
+`)
+	w := startJS(t, node, entry)
+	answer, err := w.do("GET", "/", "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer answer.Body.Close()
+	if answer.Status != "500 Internal Server Error" || answer.Header.Get("X-A") != "" {
+		t.Errorf("%s %v", answer.Status, answer.Header)
+	}
+}

@@ -107,6 +107,7 @@ export class NodeServer {
       return;
     }
     for (const name of res.getHeaderNames()) res.removeHeader(name);
+    res.statusMessage = ''; // node's own for this status
     sendText(res, 500, {}, 'internal server error\n');
   }
 

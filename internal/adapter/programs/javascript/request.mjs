@@ -16,6 +16,34 @@ export function requestOf(incoming, outgoing) {
 
 let LazyRequest; // undefined: not looked for; false: this node has no place for it
 
+// Held is what a Request is made of, once for it and for all that an app makes of it with
+// Object.create or Proxy, as frameworks do: a private field would not be found there.
+class Held {
+  #outgoing;
+  #href;
+  #native;
+  #signaled; // a Request that has no more than the signal: clones follow one of node's own
+
+  constructor(incoming, outgoing) {
+    this.incoming = incoming;
+    this.#outgoing = outgoing;
+  }
+
+  get href() {
+    return (this.#href ??= hrefOf(this.incoming));
+  }
+
+  get made() {
+    return (this.#native ??= nativeOf(this.incoming));
+  }
+
+  get withSignal() {
+    return (this.#signaled ??= new NativeRequest('http://localhost/', { signal: signalOf(this.#outgoing) }));
+  }
+}
+
+const HELD = Symbol('ripd');
+
 // lazyRequest makes the class, null where it cannot be: what node keeps of a Request has to
 // be found under symbols, so that it is found here by all that takes one, as fetch and
 // clone do. Later versions of node keep it in private fields.
@@ -25,40 +53,25 @@ function lazyRequest() {
   if (!signal || !symbols.some((one) => one.description === 'state')) return null;
 
   class Request {
-    #incoming;
-    #outgoing;
-    #url;
-    #native;
-    #signaled; // a Request that has no more than the signal: clones follow one of node's own
-
     constructor(incoming, outgoing) {
-      this.#incoming = incoming;
-      this.#outgoing = outgoing;
+      this[HELD] = new Held(incoming, outgoing);
     }
 
     get method() {
-      return this.#incoming.method;
+      return this[HELD].incoming.method;
     }
 
     get url() {
-      return (this.#url ??= hrefOf(this.#incoming));
+      return this[HELD].href;
     }
 
     get headers() {
-      return this.#made.headers;
-    }
-
-    get #made() {
-      return (this.#native ??= nativeOf(this.#incoming));
-    }
-
-    get #withSignal() {
-      return (this.#signaled ??= new NativeRequest('http://localhost/', { signal: signalOf(this.#outgoing) }));
+      return this[HELD].made.headers;
     }
 
     static {
       for (const symbol of symbols) {
-        Object.defineProperty(Request.prototype, symbol, { get() { return (symbol === signal ? this.#withSignal : this.#made)[symbol]; } });
+        Object.defineProperty(Request.prototype, symbol, { get() { return (symbol === signal ? this[HELD].withSignal : this[HELD].made)[symbol]; } });
       }
       delete Request.prototype.constructor; // node's own is found then
       Object.setPrototypeOf(Request.prototype, NativeRequest.prototype);
