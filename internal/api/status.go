@@ -81,14 +81,15 @@ type Preloaded struct {
 
 // WorkerCounts is the number of workers in each state. Ready includes Busy.
 type WorkerCounts struct {
-	Wanted   int  `json:"wanted"`         // the number that ripd keeps up
-	Auto     bool `json:"auto,omitempty"` // Wanted follows from the CPUs
-	Ready    int  `json:"ready"`          // they take requests
-	Busy     int  `json:"busy"`           // of the ready ones: they have a request now
-	Starting int  `json:"starting"`       // their process runs, and is not ready yet
-	Drained  int  `json:"drained"`        // an operator holds them back
-	Retiring int  `json:"retiring"`       // they finish what they have and leave
-	Waiting  int  `json:"waiting"`        // they crashed, and start again later
+	Wanted   int  `json:"wanted"`          // the number that ripd keeps up
+	Auto     bool `json:"auto,omitempty"`  // Wanted follows from the CPUs
+	Batch    bool `json:"batch,omitempty"` // they run by SCHED_BATCH (workers.scheduling)
+	Ready    int  `json:"ready"`           // they take requests
+	Busy     int  `json:"busy"`            // of the ready ones: they have a request now
+	Starting int  `json:"starting"`        // their process runs, and is not ready yet
+	Drained  int  `json:"drained"`         // an operator holds them back
+	Retiring int  `json:"retiring"`        // they finish what they have and leave
+	Waiting  int  `json:"waiting"`         // they crashed, and start again later
 }
 
 // Queue is what waits for a worker.

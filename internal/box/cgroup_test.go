@@ -26,6 +26,7 @@ command = ["./app"]
 [workers]
 count = 2
 max_memory_hard = "96MB"
+scheduling = "batch"
 `
 
 // Each worker has a control group of its own: from its start to its end, and
@@ -138,6 +139,10 @@ func (g *grouped) seen(t *testing.T) {
 		if !strings.HasPrefix(w.Group, fmt.Sprintf("%s/worker-%d.1", shopGroup, w.ID)) || w.Memory < 1<<20 {
 			t.Errorf("%+v", w)
 		}
+		// The unit's filters of system calls let it pass; 3 is SCHED_BATCH.
+		if policy := g.Run("cut", "-d ", "-f41", fmt.Sprintf("/proc/%d/stat", w.PID)); strings.TrimSpace(policy) != "3" {
+			t.Errorf("worker %d has the scheduling policy %s", w.ID, policy)
+		}
 	}
 	var status groupsSeen
 	if err := json.Unmarshal([]byte(g.Run("ripctl", "status", "shop", "--json")), &status); err != nil {
@@ -151,6 +156,9 @@ func (g *grouped) seen(t *testing.T) {
 	}
 	if status.Groups.Path != shopGroup || !slices.Equal(status.Groups.Controllers, want) || (len(want) == 3) != (status.Groups.Reason == "") {
 		t.Errorf("%+v, and the controllers are %q", status.Groups, g.controllers)
+	}
+	if text := strings.Join(status.Notes, "\n"); strings.Contains(text, "workers.scheduling") {
+		t.Errorf("notes: %s", text)
 	}
 	noted := strings.Contains(strings.Join(status.Notes, "\n"), "workers.max_memory_hard is not in force: the service's control group has no controller")
 	if noted == g.counts() {

@@ -133,6 +133,9 @@ func workersLine(w api.WorkerCounts) string {
 	if w.Auto {
 		line += " (auto)"
 	}
+	if w.Batch {
+		line += ", by SCHED_BATCH"
+	}
 	return line
 }
 

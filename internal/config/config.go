@@ -145,6 +145,8 @@ type Workers struct {
 	// MaxMemoryHard is the size in bytes at which the kernel ends a worker; 0 (the
 	// default) is none. It is not less than MaxMemory.
 	MaxMemoryHard int64
+	// Scheduling is SchedulingAuto (the default), SchedulingBatch or SchedulingInherit.
+	Scheduling string
 	// Ready says by which sign a new worker is taken as ready.
 	Ready Ready
 	// StartTimeout is how long a worker may take to become ready.
@@ -312,6 +314,14 @@ const (
 const (
 	ReleaseAnswer = "answer"
 	ReleaseEarly  = "early"
+)
+
+// The values of workers.scheduling: workers run by the policy SCHED_BATCH (sched(7)), by
+// that of ripd, or by whichever is better for what they do.
+const (
+	SchedulingAuto    = "auto"
+	SchedulingBatch   = "batch"
+	SchedulingInherit = "inherit"
 )
 
 // Mode is how changed code is noticed and loaded.

@@ -63,6 +63,7 @@ var keyCases = map[string]keyCase{
 	"workers.ready": {[]string{`"auto"`, `"register"`, `"notify"`, `"listen"`}, map[string]string{
 		`"listn"`: `"listn" is not one of auto, register, notify or listen; did you mean "listen"?`, `true`: "wanted a string"}},
 	"workers.release":    {[]string{`"answer"`, `"early"`}, map[string]string{`"erly"`: `did you mean "early"?`, `true`: "wanted a string"}},
+	"workers.scheduling": {[]string{`"auto"`, `"batch"`, `"inherit"`}, map[string]string{`"bach"`: `did you mean "batch"?`, `true`: "wanted a string"}},
 	"workers.streams":    {[]string{`0`, `1`, `100000`}, map[string]string{`100001`: "too much", `-1`: "-1 is too little: 1 to 100000, or 0 for none"}},
 	"workers.activation": boolCase,
 	"workers.credentials": {[]string{`[]`, `["a", "b-2.key"]`}, map[string]string{

@@ -17,7 +17,7 @@ func TestDefaults(t *testing.T) {
 	want := Config{
 		Name: "demo", Variant: "main", SocketPrefix: "rip_main_demo", Demo: true, Foreground: true, Adapter: "auto", Workdir: dir,
 		Listen: Listen{HTTP: []Address{{Network: "tcp", Port: 3080}}, HTTPS: []Address{}, Metrics: []Address{}},
-		Workers: Workers{Count: 2, CountAuto: true, Concurrency: 1, Upgrades: 100, Release: "answer", Streams: 100, MaxRequests: 10000, Ready: ReadyAuto,
+		Workers: Workers{Count: 2, CountAuto: true, Concurrency: 1, Upgrades: 100, Release: "answer", Streams: 100, MaxRequests: 10000, Scheduling: SchedulingAuto, Ready: ReadyAuto,
 			StartTimeout: time.Minute, StopTimeout: 30 * time.Second, Surge: 1},
 		Queue: Queue{Size: 512, Timeout: 5 * time.Second},
 		Timeouts: Timeouts{Connect: time.Second, Read: 30 * time.Second, ClientHeader: 10 * time.Second,

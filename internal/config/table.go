@@ -166,6 +166,12 @@ var mainSettings = []setting{
 			"It is in force where ripd is a service that systemd has delegated the memory controller to, as `ripd@.service` is; elsewhere ripd notes at its start that it is not.",
 	},
 	{
+		key: "workers.scheduling", def: `"auto"`, kind: kindChoice, options: []string{SchedulingAuto, SchedulingBatch, SchedulingInherit}, sample: `"inherit"`,
+		field: func(c *Config) any { return &c.Workers.Scheduling },
+		doc: "By which policy the kernel schedules workers. `batch`: `SCHED_BATCH` (sched(7)), with which a worker that wakes up interrupts nobody. `inherit`: ripd's own policy. " +
+			"`auto`: `batch` while requests are many and take a worker less than 1 ms each, else `inherit`. See [Who runs first](systemd.md#who-runs-first).",
+	},
+	{
 		key: "workers.ready", def: `"auto"`, kind: kindChoice, options: []string{"auto", "register", "notify", "listen"}, sample: `"listen"`,
 		field: func(c *Config) any { return &c.Workers.Ready },
 		doc: "The sign that a new worker is ready. `register`: it registers on the control socket. `notify`: it sends `READY=1` to `$NOTIFY_SOCKET`, as servers do that know systemd. " +

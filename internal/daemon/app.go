@@ -243,6 +243,7 @@ func (a *app) openData(first *release) (err error) {
 // openSupervisor makes what starts the workers.
 func (a *app) openSupervisor(first *release) (err error) {
 	a.openGroups()
+	batchProblem := a.tryBatch()
 	if a.launcher, err = worker.NewLauncher(worker.LauncherOptions{Groups: a.groups.tree, Log: a.log}); err != nil {
 		return err
 	}
@@ -253,8 +254,8 @@ func (a *app) openSupervisor(first *release) (err error) {
 		starter: starter, retain: a.molds.retain, loading: a.molds.words,
 		seating: a.seats, now: time.Now, random: mathrand.New(mathrand.NewPCG(mathrand.Uint64(), mathrand.Uint64())),
 		backoff: func() backoff { return worker.NewBackoff(mathrand.Float64) },
-		prepare: preparer{a.input, a.programs, a.groups, a.readPapers}.prepare, aside: func(f func()) { go f() }, commit: a.commit,
-		usage: readUsage, state: worker.ProcState, files: func(int, []string) {}, token: rand.Text,
+		prepare: preparer{a.input, a.programs, a.groups, batchProblem, a.readPapers}.prepare, aside: func(f func()) { go f() }, commit: a.commit,
+		usage: readUsage, batchProblem: batchProblem, state: worker.ProcState, files: func(int, []string) {}, token: rand.Text,
 		socket: socketOf(a.dir, a.workerPrefix()), events: a.publish, count: &a.count, rolled: a.rolled,
 		ready: a.firstReady, settled: a.settled, maintenance: a.server.Maintain, log: a.log,
 	}

@@ -22,29 +22,30 @@ type world struct {
 	s     *supervisor
 	clock *testkit.FakeClock
 
-	processes  []*fakeProcess // all that were ever started
-	seats      []*fakeSeat
-	startError error                   // of the next starts
-	onStart    func(p *fakeProcess)    // called when a process was started
-	stubborn   func(*fakeProcess) bool // does it ignore SIGTERM?
-	prepareErr error
-	prepared   int
-	nextConfig *config.Config // of the next release; nil: the one in force
-	nextDir    string         // of the next release; "": the one in force
-	required   int
-	hopeless   bool
-	retryAfter time.Duration
-	events     []api.Event
-	commits    []*release
-	respawned  []string
-	rolled     []string
-	verdicts   []api.Verdict
-	memory     map[int]int64
-	readies    int
-	settled    int
-	maintained bool
-	pids       int
-	files      []string
+	processes   []*fakeProcess // all that were ever started
+	seats       []*fakeSeat
+	startError  error                   // of the next starts
+	onStart     func(p *fakeProcess)    // called when a process was started
+	stubborn    func(*fakeProcess) bool // does it ignore SIGTERM?
+	prepareErr  error
+	prepared    int
+	nextConfig  *config.Config // of the next release; nil: the one in force
+	nextDir     string         // of the next release; "": the one in force
+	required    int
+	hopeless    bool
+	retryAfter  time.Duration
+	events      []api.Event
+	commits     []*release
+	respawned   []string
+	rolled      []string
+	verdicts    []api.Verdict
+	memory      map[int]int64
+	batchDenied error // what SetBatch answers
+	readies     int
+	settled     int
+	maintained  bool
+	pids        int
+	files       []string
 }
 
 type reporter interface {
@@ -61,7 +62,8 @@ type fakeProcess struct {
 	exit          string
 	shortage      string // why the kernel has ended it
 	words         []string
-	asked         int // how often it was asked to end
+	batch         bool // runs by SCHED_BATCH
+	asked         int  // how often it was asked to end
 	killed        bool
 }
 
@@ -77,6 +79,12 @@ func (p *fakeProcess) Exit() string        { return p.exit }
 func (p *fakeProcess) OutOfMemory() string { return p.shortage }
 func (p *fakeProcess) Usage() (usage, error) {
 	return usage{memory: p.w.memory[p.pid]}, nil
+}
+func (p *fakeProcess) SetBatch(on bool) error {
+	if p.w.batchDenied == nil {
+		p.batch = on
+	}
+	return p.w.batchDenied
 }
 func (p *fakeProcess) Group() string       { return "" }
 func (p *fakeProcess) LastWords() []string { return p.words }
@@ -111,6 +119,8 @@ type fakeSeat struct {
 	state    pool.State
 	inFlight int
 	request  string
+	handled  int
+	served   time.Duration
 }
 
 func (f *fakeSeat) to(next pool.State, from ...pool.State) error {
@@ -136,7 +146,7 @@ func (f *fakeSeat) Remove() error {
 	return f.to(pool.Gone, pool.Starting, pool.Ready, pool.Drained, pool.Retiring, pool.Failed)
 }
 func (f *fakeSeat) Info() pool.WorkerInfo {
-	return pool.WorkerInfo{WorkerSpec: f.spec, State: f.state, InFlight: f.inFlight, Request: f.request}
+	return pool.WorkerInfo{WorkerSpec: f.spec, State: f.state, InFlight: f.inFlight, Request: f.request, Handled: f.handled, Served: f.served}
 }
 
 // finish ends what the seat has in flight.

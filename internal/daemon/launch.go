@@ -11,6 +11,7 @@ import (
 
 	"ripd/internal/adapter"
 	"ripd/internal/api"
+	"ripd/internal/config"
 	"ripd/internal/journal"
 	"ripd/internal/pool"
 	"ripd/internal/proxy"
@@ -44,7 +45,7 @@ func (w *workerStarter) start(l launch) (process, error) {
 			Control: w.control, Token: l.Token, Binary: w.binary, Dir: l.Release.dir, Credentials: credentials,
 		}),
 		Socket: l.Socket, Ready: c.Workers.Ready, Activation: c.Workers.Activation,
-		MemoryMax: c.Workers.MaxMemoryHard, LineLimit: int(c.Limits.Line),
+		MemoryMax: c.Workers.MaxMemoryHard, Batch: c.Workers.Scheduling == config.SchedulingBatch, LineLimit: int(c.Limits.Line),
 	}
 	if c.Workers.Preload {
 		if p, err := w.molds.fork(l, s); p != nil || err != nil {

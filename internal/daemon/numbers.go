@@ -126,6 +126,7 @@ func (a *app) gauges() metrics.Gauges {
 	}
 	if r, alive := (operator{a}).report(); alive {
 		r.measure()
+		g.Batch = r.counts.Batch
 		for i, w := range r.workers {
 			if r.uses[i].current {
 				g.Uses = append(g.Uses, metrics.Use{Worker: w.ID, Memory: w.Memory, CPU: w.CPU.Duration()})

@@ -107,10 +107,11 @@ func rebase(path, from, to string) string {
 
 // preparer makes the releases of rolls.
 type preparer struct {
-	input    config.Input
-	programs adapter.Programs
-	groups   groups
-	papers   func(*config.Config) (*papers, error) // nil, nil without https
+	input        config.Input
+	programs     adapter.Programs
+	groups       groups
+	batchProblem error                                 // why workers cannot run by SCHED_BATCH, nil when they can
+	papers       func(*config.Config) (*papers, error) // nil, nil without https
 }
 
 // prepare makes the release of a roll. A reload reads the settings again; what
@@ -132,7 +133,7 @@ func (p preparer) prepare(kind string, old *release) (*release, []string, error)
 		if files, err = proxy.OpenFiles(c); err != nil {
 			return nil, nil, fmt.Errorf("the settings stay as they were: %w", err)
 		}
-		notes = append(notes, p.groups.notes(c)...)
+		notes = append(append(notes, p.groups.notes(c)...), batchNotes(c, p.batchProblem)...)
 	}
 	r, err := newRelease(c, p.programs, credentialsOf(p.input.Environ))
 	if err != nil {

@@ -34,7 +34,7 @@ type use struct {
 func (s *supervisor) report(at func(time.Duration) time.Time) report {
 	r := report{
 		config: s.release.config, generation: s.release.generation, stopping: s.stopping,
-		counts: api.WorkerCounts{Wanted: s.wanted, Auto: s.auto},
+		counts: api.WorkerCounts{Wanted: s.wanted, Auto: s.auto, Batch: s.batch()},
 	}
 	if s.lastRoll != nil {
 		last := *s.lastRoll

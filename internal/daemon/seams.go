@@ -36,6 +36,8 @@ type process interface {
 	OutOfMemory() string
 	// Usage is what the process and its descendants use now.
 	Usage() (usage, error)
+	// SetBatch has the process and its descendants run by SCHED_BATCH, or as ripd does.
+	SetBatch(on bool) error
 	// Group is its control group, "" when it has none of its own.
 	Group() string
 	// LastWords are the last lines of its output.
@@ -123,6 +125,8 @@ type seams struct {
 	commit func(r *release)
 	// usage is for a worker that ripd did not start.
 	usage func(pid int) (usage, error)
+	// batchProblem is why workers cannot run by SCHED_BATCH, nil when they can.
+	batchProblem error
 	// state describes a process for the log: what it is waiting for.
 	state func(pid int) string
 	// files is told what a registering worker has loaded.

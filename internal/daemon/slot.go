@@ -26,6 +26,10 @@ type instance struct {
 	external int // pid of an external worker
 	claimed  int // the id that an external worker gave itself
 
+	handled int           // requests, and
+	served  time.Duration // their time, as of the last look at how workers run
+	batch   bool          // its process was told to run by SCHED_BATCH
+
 	began    time.Time // when its process was started
 	readyAt  time.Time
 	deadline time.Time // when the phase ends by force; zero: never

@@ -112,6 +112,7 @@ func (s *supervisor) becameReady(in *instance, socket string) {
 	if in.release.config.Workers.MaxMemory > 0 && s.measureAt.IsZero() {
 		s.measureAt = now.Add(measureEvery)
 	}
+	s.watchScheduling(in, now)
 	took := now.Sub(in.began)
 	s.log.Info("worker ready", "worker", in.id, "pid", in.pid(), "generation", in.release.generation, "took_ms", took.Milliseconds())
 	s.emit(api.EventReady, in, fmt.Sprintf("ready in %s", show(took)), nil)

@@ -148,6 +148,7 @@ func (a *app) shutDown(why string) {
 	}
 	a.log.Info("stopping: finishing what runs"+hint, "reason", why, "in_flight", running, "queued", snap.QueueLength)
 
+	answered := a.server.Stats().Answered
 	end := a.server.Stop
 	if a.handedOver.Load() || !a.heir.owns() {
 		end = a.server.Leave
@@ -157,12 +158,13 @@ func (a *app) shutDown(why string) {
 	ctx, cancel := context.WithTimeout(context.Background(), timeout)
 	report := end(ctx)
 	cancel()
+	answered = a.server.Stats().Answered - answered // quiesce may have taken a while
 	workers, killed := a.endWorkers(timeout)
 	if a.hasty.Load() {
 		return // a second signal has ended it meanwhile
 	}
 	a.stopTook = time.Since(began)
-	a.farewell = fmt.Sprintf("%s answered, %s closed, %s ended, in %s", plural(report.Answered, "request"),
+	a.farewell = fmt.Sprintf("%s answered, %s closed, %s ended, in %s", plural(int(answered), "request"),
 		plural(report.Closed, "connection"), plural(workers, "worker"), show(a.stopTook))
 	if report.Cut > 0 || report.Refused > 0 || killed > 0 {
 		a.farewell += fmt.Sprintf(" (by force, after stop_timeout: %s cut, %s refused, %s killed)",

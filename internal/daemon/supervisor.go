@@ -49,6 +49,7 @@ type supervisor struct {
 
 	maintained bool // an operator has turned the maintenance page on
 	hopeless   bool
+	scheduling scheduling
 	measuring  bool
 	measureAt  time.Time
 	settledAt  time.Time // of the last turn
@@ -196,6 +197,7 @@ func (s *supervisor) tick(now time.Time) {
 	if !s.measureAt.IsZero() && !now.Before(s.measureAt) {
 		s.measure()
 	}
+	s.lookAtScheduling(now)
 }
 
 // nextDeadline is when time alone gives something to do. What was due at the last
@@ -225,6 +227,7 @@ func (s *supervisor) nextDeadline() time.Time {
 		}
 	}
 	earlier(s.measureAt)
+	earlier(s.scheduling.lookAt)
 	if s.roll != nil {
 		earlier(s.roll.againAt)
 		for _, st := range s.roll.steps {

@@ -20,6 +20,8 @@ type Gauges struct {
 	Workers map[string]int
 	// WorkersBusy is the number of workers that have a request now.
 	WorkersBusy int
+	// Batch tells that workers run by SCHED_BATCH.
+	Batch bool
 	// Uses is what each worker uses: the process that serves in its slot.
 	Uses []Use
 	// Leases is how many leases were given since the start.
@@ -69,6 +71,7 @@ type snapshots struct {
 
 	queueLength, queueSize, oldestWait *prometheus.Desc
 	workers, workersBusy, leases       *prometheus.Desc
+	workersBatch                       *prometheus.Desc
 	workerMemory, workerCPU            *prometheus.Desc
 	connections, logDropped, tunnels   *prometheus.Desc
 	http2, streams                     *prometheus.Desc
@@ -93,6 +96,7 @@ func newSnapshots(o Options) *snapshots {
 		oldestWait:      desc("ripd_queue_oldest_wait_seconds", "How long the oldest request in the queue has waited."),
 		workers:         desc("ripd_workers", "Workers, by state.", "state"),
 		workersBusy:     desc("ripd_workers_busy", "Workers that have a request now."),
+		workersBatch:    desc("ripd_workers_batch", "1 while workers run by SCHED_BATCH (workers.scheduling), else 0."),
 		workerMemory:    desc("ripd_worker_memory_bytes", "Memory of a worker and its descendants.", "worker"),
 		workerCPU:       desc("ripd_worker_cpu_seconds_total", "CPU time of a worker and its descendants, since its process was started.", "worker"),
 		leases:          desc("ripd_leases_total", "Leases given: requests handed to a worker, a retried one twice."),
@@ -113,7 +117,7 @@ func newSnapshots(o Options) *snapshots {
 // Describe tells the registry what Collect will send.
 func (s *snapshots) Describe(ch chan<- *prometheus.Desc) {
 	for _, d := range []*prometheus.Desc{
-		s.queueLength, s.queueSize, s.oldestWait, s.workers, s.workersBusy, s.workerMemory, s.workerCPU,
+		s.queueLength, s.queueSize, s.oldestWait, s.workers, s.workersBusy, s.workersBatch, s.workerMemory, s.workerCPU,
 		s.leases, s.connections, s.tunnels, s.http2, s.streams, s.released, s.logDropped, s.logLeftOut, s.build, s.certificateEnds,
 		s.acmeAwaited, s.acmeAttempts,
 	} {
@@ -131,6 +135,11 @@ func (s *snapshots) Collect(ch chan<- prometheus.Metric) {
 	send(s.queueSize, prometheus.GaugeValue, float64(g.QueueSize))
 	send(s.oldestWait, prometheus.GaugeValue, g.OldestWait.Seconds())
 	send(s.workersBusy, prometheus.GaugeValue, float64(g.WorkersBusy))
+	batch := 0.0
+	if g.Batch {
+		batch = 1
+	}
+	send(s.workersBatch, prometheus.GaugeValue, batch)
 	for _, state := range workerStates() {
 		send(s.workers, prometheus.GaugeValue, float64(g.Workers[state]), state)
 	}

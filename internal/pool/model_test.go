@@ -59,6 +59,7 @@ type process struct {
 	seats    []*seat
 	handled  int
 	served   time.Duration
+	last     time.Duration
 	toldIdle bool
 }
 
@@ -149,7 +150,8 @@ func (m *model) turn(s *seat, now time.Duration) (*call, bool) {
 	p := s.process
 	if s.phase == serving {
 		p.handled++
-		p.served = max(p.served, now)
+		p.served += max(now-s.call.leased, 0)
+		p.last = max(p.last, now)
 		if p.spec.MaxRequests > 0 && p.handled == p.spec.MaxRequests && (p.state == pool.Ready || p.state == pool.Drained) {
 			m.tell(p, pool.Exhausted, "")
 		}
@@ -298,7 +300,7 @@ func (m *model) snapshot() pool.Snapshot {
 }
 
 func (m *model) info(p *process) pool.WorkerInfo {
-	i := pool.WorkerInfo{WorkerSpec: p.spec, State: p.state, InFlight: p.inFlight(), Handled: p.handled, LastServed: p.served}
+	i := pool.WorkerInfo{WorkerSpec: p.spec, State: p.state, InFlight: p.inFlight(), Handled: p.handled, Served: p.served, LastServed: p.last}
 	for _, s := range p.seats {
 		if s.call == nil {
 			continue

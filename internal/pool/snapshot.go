@@ -31,6 +31,7 @@ type WorkerInfo struct {
 	Upgraded   int // connections that were switched to another protocol, and requests that ask for it
 	Streams    int // answers that go on without a slot
 	Handled    int
+	Served     time.Duration // the sum of the time that these requests had a slot
 	LastServed time.Duration // when its last lease ended (monotonic); 0 before the first
 	Request    string        // of its leases the one that runs longest; "" when idle
 	Running    time.Duration // for how long that one has run
@@ -70,7 +71,7 @@ func (p *Pool) eligible() int {
 }
 
 func (w *Worker) info(now time.Duration) WorkerInfo {
-	i := WorkerInfo{WorkerSpec: w.Spec(), State: w.state, InFlight: w.inFlight, Upgraded: w.upgrades, Streams: w.streams, Handled: w.handled, LastServed: w.lastServed}
+	i := WorkerInfo{WorkerSpec: w.Spec(), State: w.state, InFlight: w.inFlight, Upgraded: w.upgrades, Streams: w.streams, Handled: w.handled, Served: w.served, LastServed: w.lastServed}
 	var longest *Ticket
 	for _, s := range w.slots {
 		if s.ticket != nil && (longest == nil || s.ticket.began() < longest.began()) {

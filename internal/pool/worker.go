@@ -89,6 +89,7 @@ type Worker struct {
 	upgrades   int // open, and those that may become so
 	streams    int // answers that go on without a slot
 	handled    int
+	served     time.Duration // by all slots together, in what they have handled
 	lastServed time.Duration
 	toldIdle   bool
 }

@@ -94,7 +94,7 @@ func (b *birth) prepareOrders() error {
 	if err != nil {
 		return err
 	}
-	o := newOrders(b.spec.Dir, args, env, b.spec.OOMScoreAdjust)
+	o := newOrders(b.spec, args, env)
 	o.Activation, o.Mold = b.offer != nil, b.mold != nil
 	b.orders, err = o.encode()
 	return err

@@ -18,6 +18,7 @@ type orders struct {
 	Args           [][]byte // the program first
 	Env            [][]byte // "NAME=value"
 	OOMScoreAdjust *int     // nil: as it is
+	Batch          bool     // take the policy SCHED_BATCH
 	Activation     bool     // pass socketFD on, as sd_listen_fds(3) says
 	Mold           bool     // pass socketFD on, as StartMold says
 }
@@ -46,8 +47,11 @@ const (
 
 var errOrdersTooLong = fmt.Errorf("arguments and environment have more than %d bytes", ordersMax/2)
 
-func newOrders(dir string, args, env []string, oom *int) orders {
-	return orders{Parent: os.Getpid(), Dir: []byte(dir), Args: toBytes(args), Env: toBytes(env), OOMScoreAdjust: oom}
+func newOrders(s Spec, args, env []string) orders {
+	return orders{
+		Parent: os.Getpid(), Dir: []byte(s.Dir), Args: toBytes(args), Env: toBytes(env),
+		OOMScoreAdjust: s.OOMScoreAdjust, Batch: s.Batch,
+	}
 }
 
 func (o orders) encode() ([]byte, error) {

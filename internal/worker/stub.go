@@ -70,6 +70,9 @@ func becomeWorker(report *os.File) error {
 			return err
 		}
 	}
+	if o.Batch {
+		_, _ = changePolicy(0, schedOther, schedBatch) // better, not needed; ripd notes at its start where it cannot be
+	}
 	dir, argv, env := string(o.Dir), toStrings(o.Args), toStrings(o.Env)
 	if err := enter(dir); err != nil {
 		return err

@@ -88,7 +88,7 @@ func TestWorkersOwnSurroundings(t *testing.T) {
 
 	s := spec(t, "")
 	s.Dir = t.TempDir()
-	s.OOMScoreAdjust = new(321)
+	s.OOMScoreAdjust, s.Batch = new(321), true
 	s.Env = append(s.Env, "GREETING=hello * world", "BYTES=\xff\xfe")
 	s.Command = append(shell(`
 		echo "fds $(ls /proc/self/fd | tr '\n' ' ')"
@@ -96,6 +96,7 @@ func TestWorkersOwnSurroundings(t *testing.T) {
 		echo "pwd $(pwd -P)"
 		echo "umask $(umask)"
 		echo "oom $(cat /proc/self/oom_score_adj)"
+		echo "policy $(cut -d' ' -f41 /proc/self/stat)"
 		echo "session $(ps -o sid= -p $$ | tr -d ' ')"
 		echo "self $$"
 		echo "argument $1"
@@ -117,6 +118,7 @@ func TestWorkersOwnSurroundings(t *testing.T) {
 		"pwd":      s.Dir,
 		"umask":    "0027",
 		"oom":      "321",
+		"policy":   "3", // SCHED_BATCH
 		"session":  pid,
 		"self":     pid,
 		"argument": "hello * world-$1",

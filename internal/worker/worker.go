@@ -30,6 +30,9 @@ type Spec struct {
 	// OOMScoreAdjust is written to /proc/PID/oom_score_adj (proc(5): -1000 to
 	// 1000; lowering it takes a privilege). nil keeps ripd's own.
 	OOMScoreAdjust *int
+	// Batch has the worker, and what it starts, run with the policy SCHED_BATCH (sched(7)),
+	// if ripd's own is SCHED_OTHER. Where that is denied (TryBatch), it keeps ripd's.
+	Batch bool
 	// MemoryMax is the most memory, in bytes, that the worker and all that it has
 	// started may hold: the kernel ends them when they need more. 0 is no limit. It is
 	// in force where LauncherOptions.Groups has the controller for it.
