@@ -14,11 +14,14 @@ var fronts = map[string]starter{
 	"ripd":     func(s *server, o setup) error { return s.startRipd(o.ripd, "off", 1, o) },
 	"ripd-c8":  func(s *server, o setup) error { return s.startRipd(o.ripd, "off", 8, o) },
 	"ripd-log": func(s *server, o setup) error { return s.startRipd(o.ripd, "json", 1, o) },
-	"ripd-b":   func(s *server, o setup) error { return s.startRipd(o.ripdB, "off", 1, o) },
-	"nginx":    (*server).startNginx,
-	"haproxy":  (*server).startHAProxy,
-	"caddy":    (*server).startCaddy,
-	"goproxy":  (*server).startGoProxy,
+	"ripd-inherit": func(s *server, o setup) error {
+		return s.startRipd(o.ripd, "off", 1, o, "RIP_WORKERS_SCHEDULING=inherit")
+	},
+	"ripd-b":  func(s *server, o setup) error { return s.startRipd(o.ripdB, "off", 1, o) },
+	"nginx":   (*server).startNginx,
+	"haproxy": (*server).startHAProxy,
+	"caddy":   (*server).startCaddy,
+	"goproxy": (*server).startGoProxy,
 }
 
 // ripdFile is ripd's configuration. Workers are not recycled, as the peers do
@@ -41,8 +44,9 @@ mode = "none"
 access = %[7]q
 `
 
-// startRipd starts a ripd that gives each worker so many requests at a time.
-func (s *server) startRipd(binary, access string, requests int, o setup) error {
+// startRipd starts a ripd that gives each worker so many requests at a time. env is added
+// to its environment.
+func (s *server) startRipd(binary, access string, requests int, o setup, env ...string) error {
 	self, err := os.Executable()
 	if err != nil {
 		return err
@@ -51,7 +55,7 @@ func (s *server) startRipd(binary, access string, requests int, o setup) error {
 	if err != nil {
 		return err
 	}
-	return s.runRipd(binary, []string{file}, nil)
+	return s.runRipd(binary, []string{file}, env)
 }
 
 // runRipd runs a ripd, whose children are workers. env is added to its environment.

@@ -6,7 +6,6 @@ import (
 	"context"
 	"fmt"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"slices"
 	"strconv"
@@ -27,7 +26,7 @@ func (c h2loadCall) run(ctx context.Context, seconds int, url string) (wrkResult
 	if err := os.Remove(log); err != nil && !os.IsNotExist(err) {
 		return wrkResult{}, err // it would be written behind what is there
 	}
-	out, err := exec.CommandContext(ctx, "h2load", fmt.Sprintf("-t%d", c.load.Threads), fmt.Sprintf("-c%d", c.load.Connections),
+	out, err := client(ctx, "h2load", fmt.Sprintf("-t%d", c.load.Threads), fmt.Sprintf("-c%d", c.load.Connections),
 		fmt.Sprintf("-m%d", c.streams), fmt.Sprintf("-D%d", seconds), "--log-file="+log, url).CombinedOutput()
 	if ctx.Err() != nil {
 		return wrkResult{}, ctx.Err()

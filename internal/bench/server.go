@@ -87,6 +87,16 @@ func startServer(ctx context.Context, name, dir, path string, start starter, o s
 	return s, nil
 }
 
+// together has all but ripd's workers in one session, that of this program. Else each
+// program has one of its own, as systemd gives one to each service: Linux may share
+// processor time between sessions, or services, first. It is set once, by a flag.
+var together bool
+
+// newGroup are the attributes of a child: a session, or at least a process group.
+func newGroup() *syscall.SysProcAttr {
+	return &syscall.SysProcAttr{Setsid: !together, Setpgid: together}
+}
+
 // startChild starts cmd, so that it ends when this program ends. What it says
 // goes to the folder's file "output".
 func startChild(cmd *exec.Cmd, dir string) error {
@@ -99,7 +109,8 @@ func startChild(cmd *exec.Cmd, dir string) error {
 		cmd.Dir = dir
 	}
 	cmd.Stdout, cmd.Stderr = output, output
-	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGTERM}
+	cmd.SysProcAttr = newGroup()
+	cmd.SysProcAttr.Pdeathsig = syscall.SIGTERM
 	return cmd.Start()
 }
 

@@ -58,13 +58,20 @@ func (c wrkCall) script() (string, error) {
 	return file, os.WriteFile(file, fmt.Appendf(nil, wrkScript, setting.String()), 0o600)
 }
 
+// client is a program that makes load.
+func client(ctx context.Context, name string, args ...string) *exec.Cmd {
+	cmd := exec.CommandContext(ctx, name, args...)
+	cmd.SysProcAttr = newGroup()
+	return cmd
+}
+
 // run measures url for so many seconds.
 func (c wrkCall) run(ctx context.Context, seconds int, url string) (wrkResult, error) {
 	script, err := c.script()
 	if err != nil {
 		return wrkResult{}, err
 	}
-	out, err := exec.CommandContext(ctx, "wrk", fmt.Sprintf("-t%d", c.load.Threads), fmt.Sprintf("-c%d", c.load.Connections),
+	out, err := client(ctx, "wrk", fmt.Sprintf("-t%d", c.load.Threads), fmt.Sprintf("-c%d", c.load.Connections),
 		fmt.Sprintf("-d%ds", seconds), "--timeout", wrkTimeout, "-s", script, url).CombinedOutput()
 	if ctx.Err() != nil {
 		return wrkResult{}, ctx.Err()
