@@ -54,7 +54,7 @@ type handover struct {
 type handedFile struct {
 	Role string `json:"role"`
 	FD   int    `json:"fd"`
-	// Own says that ripd has made the socket's file, and removes it at its end.
+	// Own says that ripd has made the socket, and removes its file, if it has one, at its end.
 	Own bool `json:"own,omitempty"`
 }
 
@@ -142,7 +142,7 @@ func (d *handover) fd(role string) int {
 	return -1
 }
 
-// own tells whether the first socket with a role has a file that is ripd's.
+// own tells whether a socket with a role, counted from 0, is ripd's.
 func (d *handover) own(role string, index int) bool {
 	for _, f := range d.Files {
 		if f.Role == role {

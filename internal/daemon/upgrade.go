@@ -202,8 +202,7 @@ func (u *upgrade) collect() (err error) {
 	u.files = []uintptr{uintptr(null), 1, uintptr(words)}
 	for _, f := range a.fronts {
 		for _, l := range f.list {
-			_, isUnix := l.(*net.UnixListener)
-			if err := u.listener(f.name, l, isUnix && f.own); err != nil {
+			if err := u.listener(f.name, l, f.own); err != nil {
 				return err
 			}
 		}
