@@ -150,7 +150,9 @@ func (m *model) turn(s *seat, now time.Duration) (*call, bool) {
 	p := s.process
 	if s.phase == serving {
 		p.handled++
-		p.served += max(now-s.call.leased, 0)
+		if s.call.leased > 0 {
+			p.served += min(max(now-s.call.leased, 0), pool.ServedMost)
+		}
 		p.last = max(p.last, now)
 		if p.spec.MaxRequests > 0 && p.handled == p.spec.MaxRequests && (p.state == pool.Ready || p.state == pool.Drained) {
 			m.tell(p, pool.Exhausted, "")

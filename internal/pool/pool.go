@@ -347,7 +347,9 @@ func (p *Pool) endLease(s *Slot, now time.Duration) {
 	}
 	w := s.worker
 	w.handled++
-	w.served += max(now-s.ticket.leased, 0)
+	if s.ticket.leased > 0 { // else nobody knows
+		w.served += min(max(now-s.ticket.leased, 0), ServedMost)
+	}
 	w.lastServed = max(w.lastServed, now)
 	if w.handled == w.spec.MaxRequests && (w.state == Ready || w.state == Drained) {
 		p.tell(Event{Worker: w, Kind: Exhausted})

@@ -23,6 +23,11 @@ type Snapshot struct {
 	Workers     []WorkerInfo // in the order in which they were added
 }
 
+// ServedMost is as what a request counts in WorkerInfo.Served that had its slot for longer: a
+// second, so that one that waits for news for minutes does not hide the thousands that were
+// served while it ended.
+const ServedMost = time.Second
+
 // WorkerInfo is one worker at one moment.
 type WorkerInfo struct {
 	WorkerSpec
@@ -31,7 +36,7 @@ type WorkerInfo struct {
 	Upgraded   int // connections that were switched to another protocol, and requests that ask for it
 	Streams    int // answers that go on without a slot
 	Handled    int
-	Served     time.Duration // the sum of the time that these requests had a slot
+	Served     time.Duration // the sum of the time that these requests had a slot, each up to ServedMost
 	LastServed time.Duration // when its last lease ended (monotonic); 0 before the first
 	Request    string        // of its leases the one that runs longest; "" when idle
 	Running    time.Duration // for how long that one has run
