@@ -92,9 +92,10 @@ func startServer(ctx context.Context, name, dir, path string, start starter, o s
 // processor time between sessions, or services, first. It is set once, by a flag.
 var together bool
 
-// newGroup are the attributes of a child: a session, or at least a process group.
+// newGroup are the attributes of a child: a session, or at least a process group, and its
+// end when this program ends.
 func newGroup() *syscall.SysProcAttr {
-	return &syscall.SysProcAttr{Setsid: !together, Setpgid: together}
+	return &syscall.SysProcAttr{Setsid: !together, Setpgid: together, Pdeathsig: syscall.SIGTERM}
 }
 
 // startChild starts cmd, so that it ends when this program ends. What it says
@@ -110,7 +111,6 @@ func startChild(cmd *exec.Cmd, dir string) error {
 	}
 	cmd.Stdout, cmd.Stderr = output, output
 	cmd.SysProcAttr = newGroup()
-	cmd.SysProcAttr.Pdeathsig = syscall.SIGTERM
 	return cmd.Start()
 }
 
