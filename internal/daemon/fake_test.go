@@ -40,7 +40,7 @@ type world struct {
 	rolled      []string
 	verdicts    []api.Verdict
 	memory      map[int]int64
-	batchDenied error // what SetBatch answers
+	batchDenied error // what SetBatch(true) answers
 	readies     int
 	settled     int
 	maintained  bool
@@ -81,10 +81,11 @@ func (p *fakeProcess) Usage() (usage, error) {
 	return usage{memory: p.w.memory[p.pid]}, nil
 }
 func (p *fakeProcess) SetBatch(on bool) error {
-	if p.w.batchDenied == nil {
-		p.batch = on
+	if on && p.w.batchDenied != nil {
+		return p.w.batchDenied
 	}
-	return p.w.batchDenied
+	p.batch = on
+	return nil
 }
 func (p *fakeProcess) Group() string       { return "" }
 func (p *fakeProcess) LastWords() []string { return p.words }

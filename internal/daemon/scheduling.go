@@ -38,6 +38,7 @@ type scheduling struct {
 	wait     time.Duration // the last one before that
 	calm     int           // looks in a row with few requests
 	telling  bool          // processes are being told, aside
+	denied   bool          // once; it is not tried again
 }
 
 // decide takes what was done since the last look, and reports whether batch has changed.
@@ -82,7 +83,7 @@ func batchNotes(c *config.Config, problem error) []string {
 
 // watchScheduling is for a worker that has become ready.
 func (s *supervisor) watchScheduling(in *instance, now time.Time) {
-	if in.automatic() && s.scheduling.lookAt.IsZero() && s.batchProblem == nil {
+	if in.automatic() && s.scheduling.lookAt.IsZero() && s.batchProblem == nil && !s.scheduling.denied {
 		s.scheduling.lookAt = now.Add(schedulingLook)
 	}
 }
@@ -110,6 +111,10 @@ func (s *supervisor) lookAtScheduling(now time.Time) {
 		requests, served = requests+done.Handled-in.handled, served+done.Served-in.served
 		in.handled, in.served = done.Handled, done.Served
 	})
+	if d.lookAt.IsZero() { // no worker is left that was told
+		d.batch, d.calm = false, 0
+		return
+	}
 	if d.decide(now, requests, served) {
 		s.log.Info("workers are scheduled otherwise", "scheduling", d.word(), "requests", requests, "mean_us", served.Microseconds()/int64(max(requests, 1)))
 	}
@@ -157,23 +162,30 @@ func (s *supervisor) tellScheduling(list []*instance) {
 		for _, p := range processes {
 			if err := p.SetBatch(batch); err != nil && !errors.Is(err, os.ErrProcessDone) {
 				problem = err
-				break
 			}
 		}
 		s.mail.post(func() { s.toldScheduling(list, batch, problem) })
 	})
 }
 
-// toldScheduling notes what became of it. What was denied once is not tried again.
+// toldScheduling notes what became of it. Where it was denied, as for a worker that runs as
+// another user, all run as before.
 func (s *supervisor) toldScheduling(list []*instance, batch bool, problem error) {
 	d := &s.scheduling
 	d.telling = false
-	if problem != nil {
-		s.log.Warn("workers.scheduling \"auto\" is not in force", "error", problem.Error())
-		s.batchProblem, *d = problem, scheduling{}
-		return
-	}
 	for _, in := range list {
 		in.batch = batch
 	}
+	if problem == nil || d.denied {
+		return
+	}
+	s.log.Warn("workers.scheduling \"auto\" is not in force", "error", problem.Error())
+	*d = scheduling{denied: true}
+	var told []*instance
+	s.instances(func(in *instance) {
+		if in.batch {
+			told = append(told, in)
+		}
+	})
+	s.tellScheduling(told)
 }

@@ -5,6 +5,7 @@ import (
 	"testing"
 	"time"
 
+	"ripd/internal/api"
 	"ripd/internal/config"
 )
 
@@ -121,8 +122,8 @@ func TestSchedulingDenied(t *testing.T) {
 	w.allReady()
 	w.serve(batchFrom, 100*time.Microsecond)
 	w.advance(schedulingLook)
-	if w.s.batch() || w.s.batchProblem == nil || !w.s.scheduling.lookAt.IsZero() {
-		t.Fatalf("batch %t, problem %v", w.s.batch(), w.s.batchProblem)
+	if w.s.batch() || !w.s.scheduling.lookAt.IsZero() {
+		t.Fatalf("batch %t, looks at %v", w.s.batch(), w.s.scheduling.lookAt)
 	}
 	w.batchDenied = nil
 	w.serve(batchFrom, 100*time.Microsecond)
@@ -132,13 +133,77 @@ func TestSchedulingDenied(t *testing.T) {
 			t.Fatal("it was tried again")
 		}
 	}
-	c := &config.Config{}
-	if notes := batchNotes(c, w.s.batchProblem); notes != nil {
+	reloadWith(w, config.SchedulingBatch) // each worker asks for itself
+	if !w.s.batch() {
+		t.Error("what was denied to ripd is taken for denied to its workers")
+	}
+}
+
+// Workers that were told before it was denied run as they did, too.
+func TestSchedulingDeniedLater(t *testing.T) {
+	w := newWorld(t, automatic(2))
+	w.allReady()
+	w.serve(batchFrom, 100*time.Microsecond)
+	w.advance(schedulingLook)
+	w.batchDenied = errors.New("operation not permitted")
+	w.crash(w.last(1))
+	w.advance(time.Minute / 4)
+	w.makeReady(w.last(1))
+	w.serve(batchFrom, 100*time.Microsecond)
+	w.advance(schedulingLook)
+	if w.s.batch() || w.last(2).batch {
+		t.Errorf("batch %t, of a worker that was told %t", w.s.batch(), w.last(2).batch)
+	}
+}
+
+func TestBatchNotes(t *testing.T) {
+	c, problem := &config.Config{}, errors.New("operation not permitted")
+	if notes := batchNotes(c, problem); notes != nil {
 		t.Errorf("%q, of a setting that nobody made", notes)
 	}
 	c.Workers.Scheduling = config.SchedulingBatch
-	if notes := batchNotes(c, w.s.batchProblem); len(notes) != 1 || notes[0] != `workers.scheduling "batch" is not in force: operation not permitted` {
+	if notes := batchNotes(c, problem); len(notes) != 1 || notes[0] != `workers.scheduling "batch" is not in force: operation not permitted` {
 		t.Errorf("%q", notes)
+	}
+}
+
+// reloadWith makes all workers anew with another workers.scheduling.
+func reloadWith(w *world, word string) {
+	c := testConfig(2)
+	c.Workers.Scheduling = word
+	w.nextConfig = c
+	w.onStart = func(p *fakeProcess) { p.batch = word == config.SchedulingBatch }
+	w.do(func() { w.s.requestRoll(api.KindReload) })
+	for range 2 {
+		w.allReady()
+	}
+}
+
+// A reload to another word and back begins anew: nothing is left of what was decided before.
+func TestSchedulingReloads(t *testing.T) {
+	w := newWorld(t, automatic(2))
+	w.allReady()
+	for _, word := range []string{config.SchedulingInherit, config.SchedulingBatch} {
+		w.serve(batchFrom, 100*time.Microsecond)
+		w.advance(schedulingLook)
+		if !w.s.batch() {
+			t.Fatal("no batch with many requests")
+		}
+		reloadWith(w, word)
+		w.advance(2 * schedulingLook)
+		if got := w.s.batch(); got != (word == config.SchedulingBatch) || !w.s.scheduling.lookAt.IsZero() {
+			t.Errorf("%s: batch %t, looks at %v", word, got, w.s.scheduling.lookAt)
+		}
+		reloadWith(w, config.SchedulingAuto)
+		if w.s.batch() {
+			t.Errorf("%s, and auto again: batch without requests", word)
+		}
+		w.advance(2 * schedulingLook)
+		for _, p := range w.alive() {
+			if p.batch || w.s.batch() {
+				t.Fatalf("%s, and auto again: batch of the worker %t, of all %t", word, p.batch, w.s.batch())
+			}
+		}
 	}
 }
 

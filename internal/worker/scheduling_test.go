@@ -4,6 +4,8 @@ import (
 	"errors"
 	"os"
 	"os/exec"
+	"runtime"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -93,4 +95,79 @@ func TestTryBatchLeavesNothing(t *testing.T) {
 	if err != nil || strings.Contains(string(out), "BATCH") {
 		t.Fatalf("%v: %s", err, out)
 	}
+}
+
+// Where ripd has a policy of its own, which all that it starts has too, workers keep it.
+func TestTryBatchWithPolicyOfOnesOwn(t *testing.T) {
+	for policy, want := range map[int]string{schedBatch: "ripd itself runs by SCHED_BATCH", 5: "ripd itself runs by SCHED_IDLE"} {
+		problem := make(chan error)
+		go func() {
+			runtime.LockOSThread() // the thread ends with the goroutine
+			if changed, err := changePolicy(0, schedOther, policy); !changed || err != nil {
+				t.Errorf("%d: changed %t, %v", policy, changed, err)
+			}
+			problem <- TryBatch()
+		}()
+		if err := testkit.Receive(t, testkit.Timeout, problem); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%d: %v", policy, err)
+		}
+	}
+}
+
+// unprivileged calls f in a thread that may not change how other users' processes run.
+func unprivileged(t *testing.T, f func() error) error {
+	t.Helper()
+	done := make(chan error)
+	go func() {
+		runtime.LockOSThread() // the thread ends with the goroutine
+		head := unix.CapUserHeader{Version: unix.LINUX_CAPABILITY_VERSION_3}
+		var sets [2]unix.CapUserData
+		if err := unix.Capget(&head, &sets[0]); err != nil {
+			done <- err
+			return
+		}
+		sets[0].Effective &^= 1 << unix.CAP_SYS_NICE
+		if err := unix.Capset(&head, &sets[0]); err != nil {
+			done <- err
+			return
+		}
+		done <- f()
+	}()
+	return testkit.Receive(t, testkit.Timeout, done)
+}
+
+// A process that the worker has started as another user is left alone, and keeps nobody
+// from changing the others. A worker that runs as another user is an error.
+func TestSetBatchOfOtherUsers(t *testing.T) {
+	testkit.NeedRoot(t)
+	testkit.Need(t, "setpriv")
+	const other = "setpriv --reuid 65534 sleep 1000"
+	l := newLauncher(t)
+	for _, c := range []struct {
+		command, want string
+		denied        bool
+	}{{other + " & sleep 1000 & exec sleep 1000", "0 3 3", false}, {"exec " + other, "0", true}} {
+		p, _ := run(t, l, c.command)
+		testkit.Eventually(t, testkit.Timeout, func() bool {
+			return p.family.runs("sleep") == len(strings.Fields(c.want))
+		})
+		if err := unprivileged(t, func() error { return p.SetBatch(true) }); errors.Is(err, unix.EPERM) != c.denied || err != nil && !c.denied {
+			t.Errorf("%s: %v", c.command, err)
+		}
+		list := policies(t, p)
+		slices.Sort(list)
+		if got := strings.Join(list, " "); got != c.want {
+			t.Errorf("%s: policies %s, want %s", c.command, got, c.want)
+		}
+	}
+}
+
+// runs counts the family's processes with this name.
+func (f *family) runs(name string) (n int) {
+	for _, member := range f.look() {
+		if text, err := os.ReadFile("/proc/" + strconv.Itoa(member.pid) + "/comm"); err == nil && strings.TrimSpace(string(text)) == name {
+			n++
+		}
+	}
+	return n
 }
