@@ -14,6 +14,7 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+	"time"
 
 	"ripd/internal/testkit"
 )
@@ -141,6 +142,9 @@ func (w *jsWorker) raw(t *testing.T, text string) (net.Conn, *bufio.Reader) {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { conn.Close() })
+	if err := conn.SetReadDeadline(time.Now().Add(startMost)); err != nil { // an answer that does not come fails its test alone
+		t.Fatal(err)
+	}
 	io.WriteString(conn, text)
 	return conn, bufio.NewReader(conn)
 }

@@ -57,7 +57,7 @@ run(lambda do |env|
   when '/lengths' then [200, plain.merge('content-length' => '2'), ->(stream) { stream << 'ok'; stream.close }]
   when '/finished'
     tell(env, 'first')
-    env['rack.response_finished'] << ->(*) { raise 'a callback fails' }
+    env['rack.response_finished'] << ->(*) { raise NotImplementedError, 'a callback fails' }
     tell(env, 'last')
     [201, plain, ['ok']]
   when '/raises'
@@ -70,7 +70,8 @@ run(lambda do |env|
     tell(env, 'left')
     [200, plain, ->(stream) { loop { stream << 'x' * 65_536 } }]
   when '/switch' then [101, { 'connection' => 'upgrade', 'upgrade' => 'lines' }, upgraded]
-  when '/protocol' then [200, plain.merge('rack.protocol' => env['rack.protocol'].last), upgraded]
+  when '/protocol' then [200, plain.merge('rack.protocol' => env['rack.protocol'][1]), upgraded]
+  when '/both-ways' then [200, plain.merge('rack.protocol' => 'lines', 'connection' => 'upgrade', 'upgrade' => 'lines'), upgraded]
   when '/partial' then [200, plain.merge('rack.hijack' => ->(stream) { stream << 'the rest'; stream.close }), []]
   when '/full'
     io = env['rack.hijack'].call
@@ -111,6 +112,10 @@ func TestRack3(t *testing.T) {
 			"HTTP/1.1 101 Switching Protocols\r\nconnection: upgrade\r\nupgrade: lines\r\n\r\nyou said hello\n"},
 		{"GET /protocol HTTP/1.1\r\nConnection: Upgrade\r\nUpgrade: a/1, lines\r\n\r\nhello\n",
 			"HTTP/1.1 101 Switching Protocols\r\ncontent-type: text/plain\r\nConnection: Upgrade\r\nUpgrade: lines\r\n\r\nyou said hello\n"},
+		{"GET /protocol HTTP/1.1\r\nConnection: Upgrade\r\nUpgrade: a/1\r\nUpgrade: lines\r\n\r\nhello\n",
+			"HTTP/1.1 101 Switching Protocols\r\ncontent-type: text/plain\r\nConnection: Upgrade\r\nUpgrade: lines\r\n\r\nyou said hello\n"},
+		{"GET /both-ways HTTP/1.1\r\nConnection: Upgrade\r\nUpgrade: lines\r\n\r\nhello\n",
+			"HTTP/1.1 101 Switching Protocols\r\ncontent-type: text/plain\r\nconnection: upgrade\r\nupgrade: lines\r\n\r\nyou said hello\n"},
 	} {
 		_, in := w.raw(t, c.send)
 		expect(t, in, c.want)
@@ -142,8 +147,8 @@ func TestRack3Finished(t *testing.T) {
 	w.Stderr.WaitFor(t, testkit.Timeout, `["left"] 200 Errno::`)
 	w.stops(t)
 	said := w.Stderr.String()
-	last, fails := strings.Index(said, `["last"]`), strings.Index(said, "after the answer: RuntimeError: a callback fails")
-	if first := strings.Index(said, `["first"]`); last < 0 || fails < last || first < fails {
+	last, fails := strings.Index(said, `["last"]`), strings.Index(said, "after the answer: NotImplementedError: a callback fails")
+	if first := strings.Index(said, `["first"]`); last < 0 || fails < last || first < fails || strings.Count(said, `["last"]`) != 1 {
 		t.Errorf("its log: %s", said)
 	}
 }

@@ -2,6 +2,7 @@ package adapter
 
 import (
 	"io"
+	"path/filepath"
 	"testing"
 
 	"ripd/internal/testkit"
@@ -176,17 +177,30 @@ export default {
 
 // Of an answer that fails before its head is out, nothing stays.
 func TestAnswerThatFails(t *testing.T) {
-	entry := writeApp(t, "index.mjs", `
+	fetch := writeApp(t, "fetch.mjs", `
 const failing = () => new ReadableStream({ pull() { throw new Error('at once'); } });
 export default { fetch: () => new Response(failing(), { status: 202, statusText: 'Fine', headers: { 'x-a': '1' } }) };
 `)
-	w := startJS(t, node, entry)
-	answer, err := w.do("GET", "/", "")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer answer.Body.Close()
-	if answer.Status != "500 Internal Server Error" || answer.Header.Get("X-A") != "" {
-		t.Errorf("%s %v", answer.Status, answer.Header)
+	handler := writeApp(t, "handler.mjs", `
+export default (req, res) => {
+  Object.assign(res, { statusCode: 202, statusMessage: 'Fine' });
+  res.setHeader('x-a', '1');
+  throw new Error('at once');
+};
+`)
+	for _, c := range []struct {
+		engine
+		entry string
+	}{{node, fetch}, {node, handler}, {bun, handler}} {
+		t.Run(c.name+" "+filepath.Base(c.entry), func(t *testing.T) {
+			answer, err := startJS(t, c.engine, c.entry).do("GET", "/", "")
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer answer.Body.Close()
+			if answer.Status != "500 Internal Server Error" || answer.Header.Get("X-A") != "" {
+				t.Errorf("%s %v", answer.Status, answer.Header)
+			}
+		})
 	}
 }

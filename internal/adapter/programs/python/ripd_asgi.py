@@ -21,9 +21,8 @@ class Request:
         self.answered = asyncio.Event()
         self.expects = head.expects and head.minor > 0
         self.status = None  # of the answer, once the app has said it
-        self.fields, self.length, self.chunked, self.body = [], None, False, False
+        self.fields, self.framing = [], http.Framing(head)
         self.sent = False
-        self.keep = head.keep
 
     async def receive(self):
         """The app's receive: pieces of the body as they come, then the client's leave."""
@@ -100,53 +99,36 @@ class Request:
             if lower in http.HOP_BY_HOP:
                 continue  # they are ripd's affair
             if lower == b"content-length":
-                self.length = int(value)
+                self.framing.announce(value)
             self.fields.append(b"%s: %s\r\n" % (name, value))
-        self.body = http.has_body(self.head.method, self.status)
 
-    def head_of(self, data, more):
-        if self.length is None and not more and self.status >= 200 and self.status not in (204, 304):
-            if self.head.method != b"HEAD" or data:
-                self.length = len(data)
-                self.fields.append(b"Content-Length: %d\r\n" % self.length)
-        elif self.length is None and self.body:
-            if self.head.minor > 0:
-                self.chunked = True
-                self.fields.append(b"Transfer-Encoding: chunked\r\n")
-            else:
-                self.keep = False
-        if not self.keep:
-            self.fields.append(b"Connection: close\r\n")
+    def head_of(self, length):
+        self.fields.append(self.framing.fields(self.status, length))
         self.sent = True
         reason = http.REASONS.get(self.status, "").encode()
         return b"HTTP/1.1 %d %s\r\n%s\r\n" % (self.status, reason, b"".join(self.fields))
 
     async def write(self, data, more):
-        out = b"" if self.sent else self.head_of(data, more)
-        if self.body and data:
-            if self.chunked:
-                data = b"%x\r\n%s\r\n" % (len(data), data)
-            elif self.length is not None:
-                if len(data) > self.length:
-                    raise RuntimeError("the body is longer than its Content-Length")
-                self.length -= len(data)
-            out += data
+        framing = self.framing
+        out = b"" if self.sent else self.head_of(None if more else len(data))
+        if framing.over(data):
+            raise RuntimeError("the body is longer than its Content-Length")
+        out += framing.piece(data)
         if not more:
-            if self.chunked:
-                out += b"0\r\n\r\n"
-            elif self.body and self.length:
-                self.keep = False  # the rest is missing, which the connection's end says
+            out += framing.end()
+            if framing.missing():
+                framing.keep = False  # the rest is missing, which the connection's end says
                 self.news()
                 self.writer.write(out)
                 self.answered.set()
-                raise RuntimeError(f"the body is {self.length} bytes shorter than its Content-Length")
+                raise RuntimeError(f"the body is {framing.missing()} bytes shorter than its Content-Length")
         if out:
             self.news()
             self.writer.write(out)
             try:
                 await self.writer.drain()
             except ConnectionError:
-                self.keep = False
+                framing.keep = False
                 self.answered.set()
         if not more:
             self.answered.set()

@@ -102,6 +102,57 @@ def has_body(method, status):
     return method != b"HEAD" and status >= 200 and status not in (204, 304)
 
 
+class Framing:
+    """How an answer says where its body ends: by a length, in chunks, or by the connection's end."""
+
+    def __init__(self, head):
+        self.head, self.keep = head, head.keep
+        self.left = None  # of the length that was said
+        self.chunked = self.body = False
+
+    def announce(self, value):
+        """Takes the app's own Content-Length."""
+        if not value.isdigit() or self.left not in (None, int(value)):
+            raise ValueError(f"this is no length of a body, or a second one: {value!r}")
+        self.left = int(value)
+
+    def fields(self, status, length):
+        """The fields that say it. length is that of the body when it is known."""
+        said = b""
+        self.body = has_body(self.head.method, status)
+        if self.left is None and length is not None and status >= 200 and status not in (204, 304):
+            if length or self.head.method != b"HEAD":
+                self.left = length
+                said = b"Content-Length: %d\r\n" % length
+        elif self.left is None and self.body:
+            self.chunked = self.head.minor > 0
+            self.keep = self.keep and self.chunked
+            said = b"Transfer-Encoding: chunked\r\n" if self.chunked else b""
+        return said if self.keep else said + b"Connection: close\r\n"
+
+    def over(self, data):
+        """How many bytes of a piece are beyond the length."""
+        return max(0, len(data) - self.left) if self.body and self.left is not None else 0
+
+    def piece(self, data):
+        """A piece of the body as it is sent."""
+        if not self.body or not data:
+            return b""
+        if self.chunked:
+            return b"%x\r\n%s\r\n" % (len(data), data)
+        if self.left is not None:
+            self.left -= len(data)
+        return data
+
+    def end(self):
+        """What is sent behind the last piece."""
+        return b"0\r\n\r\n" if self.chunked else b""
+
+    def missing(self):
+        """How many bytes there should have been more."""
+        return self.left if self.body and self.left else 0
+
+
 def check_field(name, value):
     """Refuses a field that would break the answer's head."""
     if not name or any(c <= 32 or c == 127 or c == 58 for c in name) or b"\r" in value or b"\n" in value or b"\0" in value:

@@ -31,6 +31,7 @@ class Connection:
         self.sock = sock
         self.buffer = b""
         self.busy = False  # a request has begun
+        self.gone = False  # ripd has closed it, as it does when the client has left
 
     def head(self):
         """The next request's head, None at the connection's end."""
@@ -48,10 +49,21 @@ class Connection:
                 return None
 
     def receive(self):
-        piece = self.sock.recv(RECEIVE_BYTES)
+        try:
+            piece = self.sock.recv(RECEIVE_BYTES)
+        except OSError:
+            self.gone = True
+            raise
         self.busy = self.busy or bool(piece)
         self.buffer += piece
         return bool(piece)
+
+    def send(self, data):
+        try:
+            self.sock.sendall(data)
+        except OSError:
+            self.gone = True
+            raise
 
     def line(self):
         """A line of chunked framing."""
@@ -88,7 +100,7 @@ class Body(io.RawIOBase):
         if self.ended:
             return b""
         if self.expects:
-            self.connection.sock.sendall(b"HTTP/1.1 100 Continue\r\n\r\n")
+            self.connection.send(b"HTTP/1.1 100 Continue\r\n\r\n")
             self.expects = False
         if self.chunked and self.left == 0 and not self.next_chunk():
             return b""
@@ -175,10 +187,7 @@ class Answer:
         self.connection, self.request, self.news = connection, head, news
         self.status, self.fields = None, []
         self.sent = False  # the head is out
-        self.keep = head.keep
-        self.left = None  # of the length that the app announced
-        self.chunked = False
-        self.body = False
+        self.framing = http.Framing(head)
         self.file = False  # ripd sends one; frameworks announce its length
 
     def start(self, status, headers, exc_info=None):
@@ -193,7 +202,7 @@ class Answer:
             raise RuntimeError("start_response was called twice")
         if len(status) < 4 or not status[:3].isdigit() or status[3] != " " or "\r" in status or "\n" in status:
             raise ValueError(f"this is no status: {status!r}")
-        fields, length = [], None
+        fields, framing = [], http.Framing(self.request)
         for name, value in headers:
             name, value = name.encode("latin-1"), value.encode("latin-1")
             http.check_field(name, value)
@@ -201,65 +210,46 @@ class Answer:
             if lower in http.HOP_BY_HOP:
                 raise ValueError(f"an app does not say {name.decode()}: it is of the connection")
             if lower == b"content-length":
-                length = int(value)
+                framing.announce(value)
             elif lower in (b"x-sendfile", b"x-accel-redirect"):
                 self.file = True
             fields.append(b"%s: %s\r\n" % (name, value))
-        self.status, self.fields, self.left = status, fields, length
+        self.status, self.fields, self.framing = status, fields, framing
         return self.write
 
     def head(self, length):
         """The head of the answer; length is that of the body when it is known."""
         if self.status is None:
             raise RuntimeError("the app did not call start_response")
-        code = int(self.status[:3])
-        self.body = http.has_body(self.request.method, code)
-        if self.left is None and length is not None and code >= 200 and code not in (204, 304):
-            self.left = length
-            self.fields.append(b"Content-Length: %d\r\n" % length)
-        elif self.left is None and self.body:
-            if self.request.minor > 0:
-                self.chunked = True
-                self.fields.append(b"Transfer-Encoding: chunked\r\n")
-            else:
-                self.keep = False
-        if not self.keep:
-            self.fields.append(b"Connection: close\r\n")
+        said = self.framing.fields(int(self.status[:3]), length)
         self.sent = True
-        return b"HTTP/1.1 " + self.status.encode("latin-1") + b"\r\n" + b"".join(self.fields) + b"\r\n"
+        return b"HTTP/1.1 " + self.status.encode("latin-1") + b"\r\n" + b"".join(self.fields) + said + b"\r\n"
 
     def write(self, data, length=None):
         """Sends a piece of the body, the head before the first one."""
         out = b"" if self.sent else self.head(length)
-        if self.body and data:
-            if self.chunked:
-                data = b"%x\r\n%s\r\n" % (len(data), data)
-            elif self.left is not None:
-                if len(data) > self.left:
-                    worker.warn(f"request {self.request.request_id() or '-'}: the body is longer than its Content-Length")
-                    data = data[:self.left]
-                self.left -= len(data)
-            out += data
+        if over := self.framing.over(data):
+            self.warn("longer than its Content-Length")
+            data = data[:-over]
+        out += self.framing.piece(data)
         if out:
             self.news()
-            self.connection.sock.sendall(out)
+            self.connection.send(out)
 
     def finish(self):
         """Sends what is left when the body is complete. False: it is not complete."""
         if not self.sent:
             self.write(b"", 0)
-        if self.chunked:
+        if end := self.framing.end():
             self.news()
-            self.connection.sock.sendall(b"0\r\n\r\n")
-        elif self.body and self.left:
-            if not self.file:
-                worker.warn(f"request {self.request.request_id() or '-'}: the body is {self.left} bytes shorter than its Content-Length")
-            return False
-        return True
+            self.connection.send(end)
+        missing = self.framing.missing()
+        if missing and not self.file:
+            self.warn(f"{missing} bytes shorter than its Content-Length")
+        return not missing
 
-
-class Gone(Exception):
-    """The client has left; ripd has closed the connection."""
+    def warn(self, how):
+        worker.warn(f"request {self.request.request_id() or '-'}: the body is {how}")
 
 
 class Server:
@@ -334,7 +324,7 @@ class Server:
         try:
             head = connection.head()
         except http.Bad as error:
-            connection.sock.sendall(http.plain(error.status, str(error), True))
+            connection.send(http.plain(error.status, str(error), True))
             return False
         if head is None:
             return False
@@ -349,7 +339,7 @@ class Server:
         app = self.reloader.fresh()
         if app is None or self.reloader.error is not None:
             self.reloader.news()
-            connection.sock.sendall(http.broken(worker.error_header(self.reloader.error), not head.keep))
+            connection.send(http.broken(worker.error_header(self.reloader.error), not head.keep))
             return head.keep
         answer = Answer(connection, head, self.reloader.news)
         try:
@@ -359,14 +349,14 @@ class Server:
             finally:
                 if hasattr(result, "close"):
                     result.close()
-            return answer.finish() and answer.keep
-        except (BrokenPipeError, ConnectionResetError):
-            return False
+            return answer.finish() and answer.framing.keep
         except Exception as error:
+            if isinstance(error, http.Bad) or connection.gone and isinstance(error, ConnectionError):
+                return False  # the client has left; an app's own connections break off, too
             worker.report(error, head.request_id(), head.what())
             if answer.sent:
                 return False  # a broken answer must look broken
-            connection.sock.sendall(http.plain(500, "Internal Server Error", not head.keep))
+            connection.send(http.plain(500, "Internal Server Error", not head.keep))
             return head.keep
 
     @staticmethod

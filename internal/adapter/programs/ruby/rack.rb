@@ -18,6 +18,9 @@ require_relative "ripd_mold"
 module Ripd
   # Accepts ripd's connections, a thread for each.
   class Server
+    # What an app may raise that is no affair of the worker's.
+    FAILURES = [StandardError, ScriptError, SystemStackError, NoMemoryError].freeze
+
     def initialize(reloader)
       @reloader = reloader
       @lock = Mutex.new
@@ -117,17 +120,22 @@ module Ripd
       on = !connection.given? && answer.finish && answer.keep
       finished(env, status, headers, nil)
       on
-    rescue Bad, Errno::EPIPE, Errno::ECONNRESET => e
-      finished(env, status, headers, e) if env
-      raise
-    rescue StandardError, ScriptError, SystemStackError, NoMemoryError => e
-      Ripd.report(e, head.request_id, head.what)
+    rescue *FAILURES => e
+      Ripd.report(e, head.request_id, head.what) unless left?(connection, e)
       finished(env, status, headers, e) if env
       connection.socket.close if connection.given? && !connection.socket.closed? # nobody else does
-      return false if answer.sent || connection.given? # a broken answer must look broken
+      return false if answer.sent || connection.given? || connection.gone? || e.is_a?(Bad) # a broken answer must look broken
 
       connection.write(plain(500, "Internal Server Error", head.keep))
       head.keep
+    end
+
+    # Whether an error says that the client has left. An app's own connections break off, too.
+    def left?(connection, error)
+      case error
+      when Bad then true
+      when Errno::EPIPE, Errno::ECONNRESET then connection.gone? || connection.given?
+      end
     end
 
     def pass_on(content, answer, env)
@@ -151,7 +159,7 @@ module Ripd
     # Does what comes after an answer: an error is no matter of the others that wait for it.
     def after(env)
       yield
-    rescue StandardError => e
+    rescue *FAILURES => e
       Ripd.report(e, env["HTTP_X_REQUEST_ID"], "after the answer")
     end
 

@@ -22,7 +22,7 @@ module Ripd
     # Takes the app's status and headers, in the forms of Rack 2 and Rack 3.
     def start(status, headers)
       @status = status.to_i
-      @taker = @length = @raw = @chunked = nil
+      @taker = @length = @raw = @chunked = @upgrade = nil
       @head = +(STATUS_LINES[@status] || "HTTP/1.1 #{@status} \r\n".b)
       headers.each do |name, value|
         if (begins = PLAIN[name]) && value.is_a?(String) && value.ascii_only? && !value.match?(/[^ -~]/) && !value.empty?
@@ -31,8 +31,11 @@ module Ripd
           header(name, value)
         end
       end
-      return start(101, headers) if @protocol && !switches?
+      if @protocol
+        return start(101, headers) unless switches?
 
+        { "Connection" => "Upgrade", "Upgrade" => @protocol }.each { |name, value| field(name, value) } unless @upgrade # the app's own
+      end
       @body = @status >= 200 && @status != 204 && @status != 304 && !@request.head?
     end
 
@@ -102,7 +105,7 @@ module Ripd
       name = name.to_s
       case name
       when "rack.hijack" then @taker = value
-      when "rack.protocol" then protocol!(value)
+      when "rack.protocol" then @protocol = value # its status says nothing over HTTP/1.1
       end
       return if name.start_with?("rack.")
 
@@ -123,16 +126,13 @@ module Ripd
       return length!(value) if lower == "content-length"
 
       if lower == "transfer-encoding" then @raw = value # Rack::Chunked has framed the body itself
-      elsif HOP_BY_HOP[lower] then return unless switches? # that says to which protocol
+      elsif HOP_BY_HOP[lower]
+        return unless switches? # that says to which protocol
+
+        @upgrade = true if lower == "upgrade"
       elsif PLAIN.size < PLAIN_MOST && name.bytesize <= NAME_BYTES then PLAIN[name.dup.freeze] = "#{name}: ".b.freeze
       end
       @head << name << ": " << value << "\r\n"
-    end
-
-    # Rack 3's name for what the client is to go on with. Its status says nothing over HTTP/1.1.
-    def protocol!(value)
-      @protocol = value or return
-      { "Connection" => "Upgrade", "Upgrade" => value }.each { |name, one| field(name, one) } if switches?
     end
 
     def length!(value)

@@ -140,7 +140,7 @@ module Ripd
     end
 
     def upgrade!(value)
-      @protocols = value.split(",").map(&:strip).reject(&:empty?)
+      (@protocols ||= []).concat(value.split(",").map(&:strip).reject(&:empty?))
     end
 
     def connection!(value)

@@ -42,7 +42,7 @@ module Ripd
       @socket = socket
       @buffer = String.new(encoding: Encoding::BINARY)
       @piece = String.new(encoding: Encoding::BINARY)
-      @busy = @given = false
+      @busy = @given = @gone = false
       block(true)
     end
 
@@ -55,6 +55,9 @@ module Ripd
     end
 
     def given? = @given
+
+    # Whether ripd has closed it, as it does when the client has left.
+    def gone? = @gone
 
     # The next request's head with the empty line behind it, nil at the connection's end.
     # It is to be read before anything else is received.
@@ -85,6 +88,9 @@ module Ripd
       return if sent == data.bytesize
 
       @socket.write(sent.is_a?(Integer) ? data.byteslice(sent, data.bytesize) : data)
+    rescue SystemCallError
+      @gone = true
+      raise
     end
 
     def receive
@@ -114,6 +120,9 @@ module Ripd
       @busy = true
     rescue EOFError
       false
+    rescue SystemCallError
+      @gone = true
+      raise
     end
 
     def block(yes)
