@@ -220,7 +220,8 @@ func TestLogs(t *testing.T) {
 		t.Fatal(err)
 	}
 	t.Setenv("PATH", bin)
-	const both = "journalctl --unit=ripd@shop.service '--unit=ripd*@shop.socket'"
+	const both = "journalctl --unit=ripd@shop.service --unit=ripd@shop.socket --unit=ripd-https@shop.socket" +
+		" --unit=ripd-metrics@shop.socket --unit=ripd-control@shop.socket"
 	for _, c := range []struct {
 		args, want string
 		code       int

@@ -56,7 +56,11 @@ request's id in them, which is the answer's X-Request-Id.`,
 func journalctl(name string, follow bool, worker int, request string, json bool) []string {
 	argv := []string{"journalctl", "--unit=" + units.Service(name)}
 	if worker == 0 && request == "" {
-		argv = append(argv, "--unit=ripd*@"+name+".socket") // all of the app's sockets: they say when they cannot listen
+		// They say when they cannot listen. Names, since journalctl looks once what a pattern
+		// matches: who follows would miss a socket that has not said anything yet.
+		for _, socket := range units.Sockets(name) {
+			argv = append(argv, "--unit="+socket)
+		}
 	}
 	if follow {
 		argv = append(argv, "--follow")

@@ -5,7 +5,7 @@ package cli
 var meant = map[string]string{
 	"certificates": "status", "certs": "status", "tls": "status", "info": "status", "stats": "status", "health": "status",
 	"ps": "workers", "processes": "workers", "apps": "list", "tail": "logs", "journal": "logs",
-	"deploy": "restart", "phased-restart": "restart", "hup": "restart", "quit": "stop", "kill": "stop",
+	"deploy": "restart", "phased-restart": "restart", "hup": "reload", "quit": "stop", "kill": "stop",
 	"pause": "drain", "maintenance": "drain", "unpause": "resume",
 	"check": "config check", "test": "config check", "configtest": "config check", "settings": "config show",
 }

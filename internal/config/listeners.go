@@ -91,9 +91,6 @@ func (l *loader) finishTLS() {
 		l.failKey("tls.redirect_http", faultf("there is no https listener to redirect to").hinted(`write https = ["443"] below [listen], or name the proxy that speaks TLS in proxy.trusted`))
 	}
 	l.finishACME()
-	if len(l.cfg.Listen.HTTPS) > 0 && certificates == 0 && len(t.ACME) == 0 && !l.cfg.Foreground && !l.failed("tls.certificate", "tls.acme") {
-		l.note("https: the file names no certificate, so the service's credentials tls.certificate and tls.key have to be there")
-	}
 	switch h := t.HSTS; {
 	case h == "":
 	case !strings.Contains(strings.ToLower(h), "max-age="):
@@ -103,4 +100,13 @@ func (l *loader) finishTLS() {
 	case len(h) > MaxHSTSBytes:
 		l.failKey("tls.hsts", faultf("has %d bytes; %d is the most", len(h), MaxHSTSBytes))
 	}
+}
+
+// noteOfCertificate says where a service will look for the certificate that the settings do
+// not name; "" when they need none.
+func (c *Config) noteOfCertificate() string {
+	if len(c.Listen.HTTPS) == 0 || len(c.TLS.Certificate) > 0 || len(c.TLS.ACME) > 0 || c.Foreground {
+		return ""
+	}
+	return "https: the file names no certificate, so the service's credentials tls.certificate and tls.key have to be there"
 }

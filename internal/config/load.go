@@ -76,7 +76,18 @@ func LoadFile(path string) (*Config, error) {
 	if filepath.Dir(abs) == SystemDir {
 		args = append(args, "--instance="+strings.TrimSuffix(filepath.Base(abs), ".toml"))
 	}
-	return Load(Input{Args: args})
+	return looked(Load(Input{Args: args}))
+}
+
+// looked adds what is worth to know of settings that are looked at, and not served.
+func looked(c *Config, err error) (*Config, error) {
+	if err != nil {
+		return nil, err
+	}
+	if note := c.noteOfCertificate(); note != "" {
+		c.notes = append(c.notes, note)
+	}
+	return c, nil
 }
 
 // loader collects settings, where they came from, and what is wrong.

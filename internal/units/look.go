@@ -159,7 +159,7 @@ func (b *Bus) App(ctx context.Context, name string) (App, error) {
 	s.LogBurst = get[uint32](p, "LogRateLimitBurst")
 	s.Restarts, s.Group = get[uint32](p, "NRestarts"), get[string](p, "ControlGroup")
 	s.Sandbox = sandboxOf(p)
-	for _, unit := range sockets(name) {
+	for _, unit := range Sockets(name) {
 		p, err := b.properties(ctx, unit, "Socket")
 		if err != nil {
 			return app, err

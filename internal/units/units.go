@@ -78,8 +78,8 @@ func (b *Bus) manager() dbus.BusObject { return b.conn.Object(destination, manag
 // Service is the name of an app's service.
 func Service(app string) string { return "ripd@" + app + ".service" }
 
-// The socket units of an app, by role. Not every version has all of them.
-func sockets(app string) []string {
+// Sockets are the names of an app's socket units, by role. Not every app has all of them.
+func Sockets(app string) []string {
 	return []string{"ripd@" + app + ".socket", "ripd-https@" + app + ".socket", "ripd-metrics@" + app + ".socket", "ripd-control@" + app + ".socket"}
 }
 
