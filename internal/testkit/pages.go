@@ -36,7 +36,7 @@ func Pages(t testing.TB) []Page {
 		t.Fatal(err)
 	}
 	err = filepath.WalkDir(filepath.Join(root, "docs"), func(name string, entry fs.DirEntry, err error) error {
-		if err == nil && entry.IsDir() && entry.Name() == "node_modules" {
+		if err == nil && entry.IsDir() && (entry.Name() == "node_modules" || strings.HasPrefix(entry.Name(), ".")) { // what was installed
 			return fs.SkipDir
 		}
 		if err == nil && entry.Type().IsRegular() && filepath.Ext(name) == ".md" {
