@@ -109,6 +109,11 @@ func (d *day) workerDies(t *testing.T) {
 		t.Errorf("%q, %v", got, err)
 	}
 	d.Answers(shop, "/ping", "200 pong")
+	// A worker that still starts would end by itself when it finds what comes now.
+	testkit.Eventually(t, testkit.Timeout, func() bool {
+		out, _ := d.Try("ripctl", "status", "shop")
+		return strings.Contains(out, "2 of 2 ready") && len(d.Processes("./app")) == 2
+	}, "two workers")
 	// All die, and none can start: ripd stays, and says why.
 	d.Write("/srv/shop/broken", "no shelves at all\n", 0o644)
 	d.Run("sh", "-c", "kill -KILL "+strings.Join(d.Processes("./app"), " "))
