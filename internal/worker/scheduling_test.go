@@ -99,17 +99,21 @@ func TestTryBatchLeavesNothing(t *testing.T) {
 
 // Where ripd has a policy of its own, which all that it starts has too, workers keep it.
 func TestTryBatchWithPolicyOfOnesOwn(t *testing.T) {
-	for policy, want := range map[int]string{schedBatch: "ripd itself runs by SCHED_BATCH", 5: "ripd itself runs by SCHED_IDLE"} {
-		problem := make(chan error)
-		go func() {
-			runtime.LockOSThread() // the thread ends with the goroutine
-			if changed, err := changePolicy(0, schedOther, policy); !changed || err != nil {
-				t.Errorf("%d: changed %t, %v", policy, changed, err)
-			}
-			problem <- TryBatch()
-		}()
-		if err := testkit.Receive(t, testkit.Timeout, problem); err == nil || !strings.Contains(err.Error(), want) {
-			t.Errorf("%d: %v", policy, err)
+	runtime.LockOSThread()
+	defer runtime.UnlockOSThread()
+	if changed, err := changePolicy(0, schedOther, schedBatch); !changed || err != nil {
+		t.Fatal(changed, err)
+	}
+	err := TryBatch()
+	if changed, back := changePolicy(0, schedBatch, schedOther); !changed || back != nil {
+		t.Fatal(changed, back)
+	}
+	if err == nil || err.Error() != "ripd itself runs by SCHED_BATCH, and so do its workers" {
+		t.Error(err)
+	}
+	for policy, want := range map[int]string{5: "SCHED_IDLE", 5 | schedResetOnFork: "SCHED_IDLE", 9: "the scheduling policy 0x9"} {
+		if got := policyName(policy); got != want {
+			t.Errorf("%d: %s", policy, got)
 		}
 	}
 }
@@ -117,23 +121,24 @@ func TestTryBatchWithPolicyOfOnesOwn(t *testing.T) {
 // unprivileged calls f in a thread that may not change how other users' processes run.
 func unprivileged(t *testing.T, f func() error) error {
 	t.Helper()
-	done := make(chan error)
-	go func() {
-		runtime.LockOSThread() // the thread ends with the goroutine
-		head := unix.CapUserHeader{Version: unix.LINUX_CAPABILITY_VERSION_3}
-		var sets [2]unix.CapUserData
-		if err := unix.Capget(&head, &sets[0]); err != nil {
-			done <- err
-			return
+	runtime.LockOSThread()
+	defer runtime.UnlockOSThread()
+	head := unix.CapUserHeader{Version: unix.LINUX_CAPABILITY_VERSION_3}
+	var before [2]unix.CapUserData
+	if err := unix.Capget(&head, &before[0]); err != nil {
+		t.Fatal(err)
+	}
+	without := before
+	without[0].Effective &^= 1 << unix.CAP_SYS_NICE
+	if err := unix.Capset(&head, &without[0]); err != nil {
+		t.Fatal(err)
+	}
+	defer func() {
+		if err := unix.Capset(&head, &before[0]); err != nil {
+			t.Fatal(err)
 		}
-		sets[0].Effective &^= 1 << unix.CAP_SYS_NICE
-		if err := unix.Capset(&head, &sets[0]); err != nil {
-			done <- err
-			return
-		}
-		done <- f()
 	}()
-	return testkit.Receive(t, testkit.Timeout, done)
+	return f()
 }
 
 // A process that the worker has started as another user is left alone, and keeps nobody
