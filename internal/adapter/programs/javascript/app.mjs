@@ -254,10 +254,14 @@ export class App {
 }
 
 // settled waits until the files were left alone for a moment, and for those that
-// are away.
+// are away, or have just been emptied: that loads, as a module with nothing in it, and is
+// how most programs begin to write a file.
 async function settled(files) {
   const end = Date.now() + SETTLE_MOST_MS;
-  const isNew = (file) => Date.now() - (fs.statSync(file, { throwIfNoEntry: false })?.mtimeMs ?? Infinity) < SETTLE_MS;
+  const isNew = (file) => {
+    const s = fs.statSync(file, { throwIfNoEntry: false });
+    return !s || Date.now() - s.mtimeMs < (s.size === 0 ? SETTLE_MOST_MS : SETTLE_MS);
+  };
   while (Date.now() < end && files.some(isNew)) await pause(SETTLE_MS / 2);
 }
 
