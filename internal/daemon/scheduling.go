@@ -83,8 +83,15 @@ func batchNotes(c *config.Config, problem error) []string {
 
 // watchScheduling is for a worker that has become ready.
 func (s *supervisor) watchScheduling(in *instance, now time.Time) {
-	if in.automatic() && s.scheduling.lookAt.IsZero() && s.batchProblem == nil && !s.scheduling.denied {
-		s.scheduling.lookAt = now.Add(schedulingLook)
+	d := &s.scheduling
+	if !in.automatic() || s.batchProblem != nil || d.denied {
+		return
+	}
+	if d.lookAt.IsZero() {
+		d.lookAt = now.Add(schedulingLook)
+	}
+	if d.batch { // where requests are many, workers.max_requests may end it before the next look
+		s.tellScheduling([]*instance{in})
 	}
 }
 
