@@ -221,12 +221,12 @@ class Server:
                 return False
             worker.report(error, head.request_id(), head.what())
             if request.sent:
-                return request.answered.is_set() and request.framing.keep
+                return request.answered.is_set() and request.keep
             request.answered.set()
             writer.write(http.plain(500, "Internal Server Error", not head.keep))
         finally:
             self.leave(life)
-        return await request.skip() and request.framing.keep
+        return await request.skip() and request.keep
 
     async def one_socket(self, reader, writer, head):
         """One WebSocket, to its end. It has a turn until it is accepted."""

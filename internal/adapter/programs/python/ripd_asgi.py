@@ -9,26 +9,27 @@ import ripd_websocket as websocket
 RECEIVE_BYTES = 65536
 
 
-class Request:
+class Request(http.Framing):
     """One request on its way through the app."""
 
     def __init__(self, reader, writer, head, news):
-        self.reader, self.writer, self.head, self.news = reader, writer, head, news
-        self.left = head.length or 0
+        super().__init__(head)
+        self.reader, self.writer, self.news = reader, writer, news
+        self.coming = head.length or 0  # of the request's body, or of this chunk
         self.first = True
         self.complete = not head.chunked and not head.length  # the body was received
         self.told = False  # the app has seen the body's end
         self.answered = asyncio.Event()
         self.expects = head.expects and head.minor > 0
         self.status = None  # of the answer, once the app has said it
-        self.fields, self.framing = [], http.Framing(head)
+        self.fields = []
         self.sent = False
 
     async def receive(self):
         """The app's receive: pieces of the body as they come, then the client's leave."""
         if self.told:
             return await self.disconnect()
-        data = b"" if self.complete else await self.piece()
+        data = b"" if self.complete else await self.received()
         self.told = self.complete
         return {"type": "http.request", "body": data, "more_body": not self.complete}
 
@@ -42,26 +43,26 @@ class Request:
             left.cancel()
         return {"type": "http.disconnect"}
 
-    async def piece(self):
+    async def received(self):
         """The next bytes of the body; sets complete."""
         if self.expects:
             self.writer.write(b"HTTP/1.1 100 Continue\r\n\r\n")
             self.expects = False
-        if self.head.chunked and self.left == 0:
+        if self.head.chunked and self.coming == 0:
             if not self.first and await self.line():
                 raise http.Bad(400, "a chunk is longer than its size")
             self.first = False
-            self.left = http.chunk_size(await self.line())
-            if self.left == 0:
+            self.coming = http.chunk_size(await self.line())
+            if self.coming == 0:
                 while await self.line():
                     pass  # trailers
                 self.complete = True
                 return b""
-        data = await self.reader.read(min(RECEIVE_BYTES, self.left))
+        data = await self.reader.read(min(RECEIVE_BYTES, self.coming))
         if not data:
             raise http.Bad(400, "the body breaks off")
-        self.left -= len(data)
-        self.complete = self.left == 0 and not self.head.chunked
+        self.coming -= len(data)
+        self.complete = self.coming == 0 and not self.head.chunked
         return data
 
     async def line(self):
@@ -75,7 +76,7 @@ class Request:
         if self.expects:
             return self.complete
         while not self.complete:
-            await self.piece()
+            await self.received()
         return True
 
     async def send(self, message):
@@ -99,36 +100,33 @@ class Request:
             if lower in http.HOP_BY_HOP:
                 continue  # they are ripd's affair
             if lower == b"content-length":
-                self.framing.announce(value)
+                self.announce(value)
             self.fields.append(b"%s: %s\r\n" % (name, value))
 
     def head_of(self, length):
-        self.fields.append(self.framing.fields(self.status, length))
+        self.fields.append(self.framed(self.status, length))
         self.sent = True
         reason = http.REASONS.get(self.status, "").encode()
         return b"HTTP/1.1 %d %s\r\n%s\r\n" % (self.status, reason, b"".join(self.fields))
 
     async def write(self, data, more):
-        framing = self.framing
         out = b"" if self.sent else self.head_of(None if more else len(data))
-        if framing.over(data):
-            raise RuntimeError("the body is longer than its Content-Length")
-        out += framing.piece(data)
-        if not more:
-            out += framing.end()
-            if framing.missing():
-                framing.keep = False  # the rest is missing, which the connection's end says
-                self.news()
-                self.writer.write(out)
-                self.answered.set()
-                raise RuntimeError(f"the body is {framing.missing()} bytes shorter than its Content-Length")
+        out += self.piece(data)
+        if not more and self.chunked:
+            out += http.LAST_CHUNK
+        elif not more and self.body and self.left:
+            self.keep = False  # the rest is missing, which the connection's end says
+            self.news()
+            self.writer.write(out)
+            self.answered.set()
+            raise RuntimeError(f"the body is {self.left} bytes shorter than its Content-Length")
         if out:
             self.news()
             self.writer.write(out)
             try:
                 await self.writer.drain()
             except ConnectionError:
-                framing.keep = False
+                self.keep = False
                 self.answered.set()
         if not more:
             self.answered.set()

@@ -102,13 +102,17 @@ def has_body(method, status):
     return method != b"HEAD" and status >= 200 and status not in (204, 304)
 
 
+LAST_CHUNK = b"0\r\n\r\n"
+
+
 class Framing:
     """How an answer says where its body ends: by a length, in chunks, or by the connection's end."""
 
+    left = None  # of the length that was said
+    chunked = body = False
+
     def __init__(self, head):
         self.head, self.keep = head, head.keep
-        self.left = None  # of the length that was said
-        self.chunked = self.body = False
 
     def announce(self, value):
         """Takes the app's own Content-Length."""
@@ -116,7 +120,7 @@ class Framing:
             raise ValueError(f"this is no length of a body, or a second one: {value!r}")
         self.left = int(value)
 
-    def fields(self, status, length):
+    def framed(self, status, length):
         """The fields that say it. length is that of the body when it is known."""
         said = b""
         self.body = has_body(self.head.method, status)
@@ -130,10 +134,6 @@ class Framing:
             said = b"Transfer-Encoding: chunked\r\n" if self.chunked else b""
         return said if self.keep else said + b"Connection: close\r\n"
 
-    def over(self, data):
-        """How many bytes of a piece are beyond the length."""
-        return max(0, len(data) - self.left) if self.body and self.left is not None else 0
-
     def piece(self, data):
         """A piece of the body as it is sent."""
         if not self.body or not data:
@@ -141,16 +141,14 @@ class Framing:
         if self.chunked:
             return b"%x\r\n%s\r\n" % (len(data), data)
         if self.left is not None:
+            if len(data) > self.left:
+                data = self.cut(data)
             self.left -= len(data)
         return data
 
-    def end(self):
-        """What is sent behind the last piece."""
-        return b"0\r\n\r\n" if self.chunked else b""
-
-    def missing(self):
-        """How many bytes there should have been more."""
-        return self.left if self.body and self.left else 0
+    def cut(self, data):
+        """What is sent of a piece that is longer than the length leaves room for."""
+        raise RuntimeError("the body is longer than its Content-Length")
 
 
 def check_field(name, value):

@@ -132,7 +132,7 @@ class Socket:
             self.end(ABNORMAL, "")
         elif self.state in ("asked", "denied") and kind in ("websocket.http.response.start", "websocket.http.response.body"):
             self.deny()
-            self.denial.framing.keep = False
+            self.denial.keep = False
             await self.denial.send({**message, "type": kind.removeprefix("websocket.")})
             if self.denial.answered.is_set():
                 self.end(ABNORMAL, "")

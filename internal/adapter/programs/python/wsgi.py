@@ -180,15 +180,14 @@ BASE = {
 }
 
 
-class Answer:
+class Answer(http.Framing):
     """An answer on its way: start_response, write, and the framing."""
 
     def __init__(self, connection, head, news):
-        self.connection, self.request, self.news = connection, head, news
+        super().__init__(head)
+        self.connection, self.news = connection, news
         self.status, self.fields = None, []
-        self.sent = False  # the head is out
-        self.framing = http.Framing(head)
-        self.file = False  # ripd sends one; frameworks announce its length
+        self.sent = self.file = False  # the head is out; ripd sends a file, whose length frameworks announce
 
     def start(self, status, headers, exc_info=None):
         """start_response of PEP 3333."""
@@ -202,7 +201,7 @@ class Answer:
             raise RuntimeError("start_response was called twice")
         if len(status) < 4 or not status[:3].isdigit() or status[3] != " " or "\r" in status or "\n" in status:
             raise ValueError(f"this is no status: {status!r}")
-        fields, framing = [], http.Framing(self.request)
+        fields, self.left = [], None
         for name, value in headers:
             name, value = name.encode("latin-1"), value.encode("latin-1")
             http.check_field(name, value)
@@ -210,46 +209,47 @@ class Answer:
             if lower in http.HOP_BY_HOP:
                 raise ValueError(f"an app does not say {name.decode()}: it is of the connection")
             if lower == b"content-length":
-                framing.announce(value)
+                self.announce(value)
             elif lower in (b"x-sendfile", b"x-accel-redirect"):
                 self.file = True
             fields.append(b"%s: %s\r\n" % (name, value))
-        self.status, self.fields, self.framing = status, fields, framing
+        self.status, self.fields = status, fields
         return self.write
 
-    def head(self, length):
+    def head_of(self, length):
         """The head of the answer; length is that of the body when it is known."""
         if self.status is None:
             raise RuntimeError("the app did not call start_response")
-        said = self.framing.fields(int(self.status[:3]), length)
+        said = self.framed(int(self.status[:3]), length)
         self.sent = True
-        return b"HTTP/1.1 " + self.status.encode("latin-1") + b"\r\n" + b"".join(self.fields) + said + b"\r\n"
+        return b"HTTP/1.1 %s\r\n%s%s\r\n" % (self.status.encode("latin-1"), b"".join(self.fields), said)
 
     def write(self, data, length=None):
         """Sends a piece of the body, the head before the first one."""
-        out = b"" if self.sent else self.head(length)
-        if over := self.framing.over(data):
-            self.warn("longer than its Content-Length")
-            data = data[:-over]
-        out += self.framing.piece(data)
+        out = self.piece(data) if self.sent else self.head_of(length) + self.piece(data)
         if out:
             self.news()
             self.connection.send(out)
+
+    def cut(self, data):
+        self.warn("longer than its Content-Length")
+        return data[:self.left]
 
     def finish(self):
         """Sends what is left when the body is complete. False: it is not complete."""
         if not self.sent:
             self.write(b"", 0)
-        if end := self.framing.end():
+        if self.chunked:
             self.news()
-            self.connection.send(end)
-        missing = self.framing.missing()
-        if missing and not self.file:
-            self.warn(f"{missing} bytes shorter than its Content-Length")
-        return not missing
+            self.connection.send(http.LAST_CHUNK)
+        elif self.body and self.left:
+            if not self.file:
+                self.warn(f"{self.left} bytes shorter than its Content-Length")
+            return False
+        return True
 
     def warn(self, how):
-        worker.warn(f"request {self.request.request_id() or '-'}: the body is {how}")
+        worker.warn(f"request {self.head.request_id() or '-'}: the body is {how}")
 
 
 class Server:
@@ -349,7 +349,7 @@ class Server:
             finally:
                 if hasattr(result, "close"):
                     result.close()
-            return answer.finish() and answer.framing.keep
+            return answer.finish() and answer.keep
         except Exception as error:
             if isinstance(error, http.Bad) or connection.gone and isinstance(error, ConnectionError):
                 return False  # the client has left; an app's own connections break off, too
